@@ -1,0 +1,300 @@
+// tensorpath doctor: what the tool finds on this machine, what it lacks, and how to mend it.
+#include "command.h"
+#include "dispatch.h"
+#include "process.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <tensorpath/version.h>
+
+namespace tensorpath::cli {
+namespace {
+
+// A price older than this is called old: cloud list prices move about once a quarter.
+constexpr long kOldPriceDays = 90;
+
+struct DoctorOptions {
+  std::string today;
+};
+
+struct Check {
+  enum class State { kOk, kAbsent, kMissing };  // kMissing: something required
+
+  std::string name;
+  State state = State::kOk;
+  std::string found;
+  std::string hint;
+};
+
+struct Device {
+  std::string name;
+  double memory_bytes = 0;
+};
+
+std::string environment_or(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? otherwise : value;
+}
+
+long clock_today() {
+  const auto now = std::chrono::system_clock::now();
+  return std::chrono::duration_cast<std::chrono::hours>(now.time_since_epoch()).count() / 24;
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// nvcc has its version on a later line, the one with "release"; compilers on the first.
+std::string version_line(const std::string& text) {
+  const std::size_t release = text.find("release");
+  if (release == std::string::npos) return first_line(text);
+  const std::size_t before = text.rfind('\n', release);
+  return first_line(text.substr(before == std::string::npos ? 0 : before + 1));
+}
+
+std::string count_of(std::size_t count, std::string_view one) {
+  return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
+Check check_data(const Session& session) {
+  Check check{"data", Check::State::kOk, "", ""};
+  for (const std::string& directory : session.search_path()) {
+    check.found += (check.found.empty() ? "" : ", ") + directory;
+  }
+  if (check.found.empty()) {
+    check.state = Check::State::kMissing;
+    check.hint = "name a data directory with --data DIR or in TENSORPATH_DATA";
+  }
+  return check;
+}
+
+Check check_catalog(const Expected<Catalog>& catalog) {
+  if (!catalog) {
+    return {"catalog", Check::State::kMissing, first_line(catalog.error().to_string()),
+            "mend the file, or leave its directory out of --data and TENSORPATH_DATA"};
+  }
+  Check check{"catalog", Check::State::kOk, "", ""};
+  check.found = fmt::format(
+      "{}, {}, {}, {}", count_of(catalog->gpus().size(), "GPU"),
+      count_of(catalog->models().size(), "model"), count_of(catalog->engines().size(), "engine"),
+      count_of(catalog->formats().size() + catalog->kv_formats().size(), "format"));
+  if (catalog->gpus().empty() || catalog->models().empty() || catalog->engines().empty() ||
+      catalog->formats().empty()) {
+    check.state = Check::State::kMissing;
+    check.hint = "a data directory holds gpus/, models/, engines/ and formats/";
+  }
+  return check;
+}
+
+Check check_prices(const Catalog& catalog, long today) {
+  if (catalog.prices().empty()) {
+    return {"prices", Check::State::kAbsent, "none", "plans have no cost: add some with --prices"};
+  }
+  std::size_t old = 0;
+  std::string newest;
+  for (const Price& price : catalog.prices()) {
+    const auto day = days_of_date(price.date);
+    if (!day || today - *day > kOldPriceDays) ++old;
+    newest = std::max(newest, price.date);
+  }
+  Check check{"prices", Check::State::kOk, "", ""};
+  check.found =
+      fmt::format("{}, the newest of {}", count_of(catalog.prices().size(), "price"), newest);
+  if (old > 0) {
+    check.state = Check::State::kAbsent;
+    check.found += fmt::format("; {} older than {} days", old, kOldPriceDays);
+    check.hint = "give today's with --prices FILE or in the workload's cost section";
+  }
+  return check;
+}
+
+Check check_calibration(const Session& session) {
+  std::size_t files = 0;
+  for (const std::string& directory : session.search_path()) {
+    const std::string calibration = path_join(directory, "calibration");
+    for (const char* suffix : {".yaml", ".json", ".csv"}) {
+      files += list_files(calibration, suffix).size();
+    }
+  }
+  if (files == 0) {
+    return {"calibration", Check::State::kAbsent, "none",
+            "predictions are 'modeled'; fit some with 'tensorpath validate --calibrate'"};
+  }
+  return {"calibration", Check::State::kOk, count_of(files, "file"), ""};
+}
+
+Check check_tool(const std::string& name, const std::vector<std::string>& programs,
+                 const std::string& hint) {
+  for (const std::string& program : programs) {
+    const std::string path =
+        program.front() == '/' ? (file_exists(program) ? program : "") : find_program(program);
+    if (path.empty()) continue;
+    const auto text = output_of({path, "--version"});
+    const std::string version = text ? version_line(*text) : "";
+    return {name, Check::State::kOk, version.empty() ? path : path + ": " + version, ""};
+  }
+  return {name, Check::State::kAbsent, "none", hint};
+}
+
+// Asks the driver itself, which is loaded for this only.
+Check check_cuda(std::vector<Device>& devices) {
+  const std::string hint = "needed only to measure or to run kernels on this machine's GPUs";
+  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (driver == nullptr) return {"cuda driver", Check::State::kAbsent, "none", hint};
+  const auto symbol = [driver]<typename Function>(const char* name, Function*& function) {
+    function = reinterpret_cast<Function*>(dlsym(driver, name));
+    return function != nullptr;
+  };
+  int (*initialise)(unsigned) = nullptr;
+  int (*driver_version)(int*) = nullptr;
+  int (*device_count)(int*) = nullptr;
+  int (*device_name)(char*, int, int) = nullptr;
+  int (*total_memory)(std::size_t*, int) = nullptr;
+  int version = 0;
+  int count = 0;
+  if (!symbol("cuInit", initialise) || !symbol("cuDriverGetVersion", driver_version) ||
+      !symbol("cuDeviceGetCount", device_count) || !symbol("cuDeviceGetName", device_name) ||
+      !symbol("cuDeviceTotalMem_v2", total_memory) || initialise(0) != 0 ||
+      driver_version(&version) != 0 || device_count(&count) != 0) {
+    return {"cuda driver", Check::State::kAbsent, "libcuda.so.1 does not start",
+            "see what nvidia-smi says; " + hint};
+  }
+  for (int index = 0; index < count; ++index) {
+    std::array<char, 256> name{};
+    std::size_t bytes = 0;
+    // A CUdevice is the ordinal itself.
+    if (device_name(name.data(), static_cast<int>(name.size()) - 1, index) != 0) continue;
+    if (total_memory(&bytes, index) != 0) bytes = 0;
+    devices.push_back({name.data(), static_cast<double>(bytes)});
+  }
+  // 12040 is CUDA 12.4.
+  return {"cuda driver", Check::State::kOk,
+          fmt::format("CUDA {}.{}, {}", version / 1000, version % 1000 / 10,
+                      count_of(devices.size(), "device")),
+          ""};
+}
+
+Check check_hf_cache() {
+  const std::string home = environment_or("HOME", "");
+  const std::string hf_home = environment_or("HF_HOME", path_join(home, ".cache/huggingface"));
+  const std::string hub = environment_or("HF_HUB_CACHE", path_join(hf_home, "hub"));
+  if (!directory_exists(hub)) {
+    return {"hugging face cache", Check::State::kAbsent, "none at " + hub,
+            "needed only for models named by their Hugging Face id"};
+  }
+  std::size_t models = 0;
+  for (const std::string& name : list_directories(hub)) models += name.rfind("models--", 0) == 0;
+  return {"hugging face cache", Check::State::kOk, count_of(models, "model") + " at " + hub, ""};
+}
+
+Check check_manual() {
+  const bool pages = file_exists(installed_path("share/man/man1/tensorpath.1")) ||
+                     file_exists(installed_path("share/man/man1/tensorpath.1.gz"));
+  const bool reader = !find_program("man").empty() || !find_program("mandoc").empty();
+  if (pages && reader) {
+    return {"manual", Check::State::kOk, installed_path("share/man"), ""};
+  }
+  return {"manual", Check::State::kAbsent, pages ? "pages, but neither man nor mandoc" : "no pages",
+          "every option is also in --help"};
+}
+
+std::string_view name_of(Check::State state) {
+  switch (state) {
+    case Check::State::kOk:
+      return "ok";
+    case Check::State::kAbsent:
+      return "absent";
+    default:
+      return "MISSING";
+  }
+}
+
+void print_checks(const Session& session, const std::vector<Check>& checks,
+                  const std::vector<Device>& devices, bool ready) {
+  if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
+    Json document = {{"schema", "tensorpath.doctor/v1"},
+                     {"tool", {{"name", "tensorpath"}, {"version", kVersion}}},
+                     {"ready", ready},
+                     {"checks", Json::array()},
+                     {"devices", Json::array()}};
+    for (const Check& check : checks) {
+      document["checks"].push_back({{"name", check.name},
+                                    {"state", name_of(check.state)},
+                                    {"found", check.found},
+                                    {"hint", check.hint}});
+    }
+    for (const Device& device : devices) {
+      document["devices"].push_back({{"name", device.name}, {"memory_bytes", device.memory_bytes}});
+    }
+    print_document(session, document);
+    return;
+  }
+  Table table({{"Check", Column::Align::kLeft, 3},
+               {"State", Column::Align::kLeft, 2},
+               {"Found", Column::Align::kLeft, 1}});
+  for (const Check& check : checks) {
+    table.add_row({check.name, std::string(name_of(check.state)), check.found});
+  }
+  for (const Device& device : devices) {
+    table.add_row({"device", "ok", device.name + ", " + human_bytes(device.memory_bytes)});
+  }
+  print_table(session, table);
+  if (session.format != OutputFormat::kTable || session.quiet) return;
+  for (const Check& check : checks) {
+    if (!check.hint.empty()) print(fmt::format("\n{}: {}", check.name, check.hint));
+  }
+  print(ready ? "\n\nReady: nothing required is missing.\n"
+              : "\n\nNot ready: something required is missing.\n");
+}
+
+ExitCode run_doctor(const Session& session, const DoctorOptions& options) {
+  long today = clock_today();
+  if (!options.today.empty()) {
+    const auto day = days_of_date(options.today);
+    if (!day) {
+      return report(fail(ExitCode::kUsage,
+                         fmt::format("--today: '{}' is not a date", options.today),
+                         "write it as YYYY-MM-DD")
+                        .value());
+    }
+    today = *day;
+  }
+  const auto catalog = session.load_catalog();
+  std::vector<Device> devices;
+  std::vector<Check> checks = {check_data(session), check_catalog(catalog)};
+  if (catalog) checks.push_back(check_prices(*catalog, today));
+  checks.push_back(check_calibration(session));
+  checks.push_back(check_manual());
+  checks.push_back(check_hf_cache());
+  checks.push_back(check_tool("host compiler", {"c++", "g++", "clang++"},
+                              "needed only to build and verify kernels"));
+  checks.push_back(check_tool("cuda compiler", {"nvcc", "/usr/local/cuda/bin/nvcc"},
+                              "needed only to build CUDA kernels"));
+  checks.push_back(check_cuda(devices));
+  const bool ready = std::none_of(checks.begin(), checks.end(), [](const Check& check) {
+    return check.state == Check::State::kMissing;
+  });
+  print_checks(session, checks, devices, ready);
+  return ready ? ExitCode::kDone : ExitCode::kEnvironment;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Session& session) {
+  CLI::App* command =
+      app.add_subcommand("doctor", "Check what the tool finds on this machine and what it lacks");
+  auto options = std::make_shared<DoctorOptions>();
+  add_format_option(*command, session);
+  command->add_option("--today", options->today, "Judge the age of prices as of this date")
+      ->type_name("YYYY-MM-DD");
+  command->callback([&session, options] {
+    session.run = [&session, options] { return run_doctor(session, *options); };
+  });
+}
+
+}  // namespace tensorpath::cli

@@ -1,0 +1,30 @@
+// Files that survive. Every write is temp + fsync + rename + fsync of the directory, so that a
+// reader sees the old file or the new one and a full disk or a kill leaves the old one in place.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tensorpath/base/error.h>
+
+namespace tensorpath {
+
+// The whole file. "-" reads standard input. Errors: absent, a directory, larger than max_bytes.
+[[nodiscard]] Expected<std::string> read_file(const std::string& path,
+                                              std::size_t max_bytes = 256U << 20);
+[[nodiscard]] Status write_file_atomic(const std::string& path, std::string_view contents,
+                                       bool executable = false);
+[[nodiscard]] Status make_directories(const std::string& path);
+[[nodiscard]] bool file_exists(const std::string& path);
+[[nodiscard]] bool directory_exists(const std::string& path);
+// Names (not paths) of the regular files in a directory that end in `suffix`, sorted.
+[[nodiscard]] std::vector<std::string> list_files(const std::string& directory,
+                                                  std::string_view suffix);
+[[nodiscard]] std::vector<std::string> list_directories(const std::string& directory);
+[[nodiscard]] std::string path_join(std::string_view a, std::string_view b);
+
+// Lowercase hex SHA-256.
+[[nodiscard]] std::string sha256_hex(std::string_view bytes);
+
+}  // namespace tensorpath

@@ -1,0 +1,154 @@
+#include "explain.h"
+#include "flip.h"
+#include "pareto.h"
+#include "search.h"
+#include "search_space.h"
+#include "sizing.h"
+#include "why_not.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include <tensorpath/advise.h>
+
+namespace tensorpath {
+
+using advise::Evaluated;
+using advise::ModelSpace;
+using advise::Question;
+using advise::SearchResult;
+
+struct Advisor::State {
+  Catalog& catalog;
+  const Calibration& calibration;
+  std::map<const Model*, ModelSpace> spaces;
+
+  const ModelSpace& space(const Model& model) {
+    const auto found = spaces.find(&model);
+    if (found != spaces.end()) return found->second;
+    return spaces.emplace(&model, advise::compile_space(catalog, model, calibration)).first->second;
+  }
+};
+
+Advisor::Advisor(Catalog& catalog, const Calibration& calibration)
+    : state_(new State{catalog, calibration, {}}) {}
+Advisor::~Advisor() = default;
+
+namespace {
+
+// The best plan of each choice: what differs in less is a variant of it, not an alternative.
+std::vector<Evaluated> distinct(const std::vector<Evaluated>& sorted, std::size_t most) {
+  std::vector<Evaluated> out;
+  std::set<advise::Choice> seen;
+  for (const Evaluated& evaluated : sorted) {
+    if (out.size() >= most) break;
+    if (seen.insert(advise::choice_of(evaluated.candidate)).second) out.push_back(evaluated);
+  }
+  return out;
+}
+
+std::vector<Plan> to_plans(const Question& question, const std::vector<Evaluated>& evaluated,
+                           const Calibration& calibration) {
+  std::vector<Plan> plans;
+  const auto most = static_cast<std::size_t>(std::max(1, question.options->top));
+  for (const Evaluated& e : distinct(evaluated, most)) {
+    plans.push_back(advise::to_plan(question, e, calibration));
+  }
+  return plans;
+}
+
+std::vector<RejectedGroup> rejected_groups(const advise::RejectionTally& tally) {
+  std::vector<RejectedGroup> out;
+  for (std::size_t i = 0; i < tally.entries.size(); ++i) {
+    const auto& entry = tally.entries[i];
+    if (entry.count > 0) out.push_back({static_cast<Rejection>(i), entry.count, entry.example});
+  }
+  return out;
+}
+
+}  // namespace
+
+Expected<Recommendation> Advisor::recommend(const Workload& workload,
+                                            const AdviseOptions& options) {
+  std::vector<const ModelSpace*> spaces;
+  for (const std::string& name : workload.models) {
+    const auto model = state_->catalog.model(name);
+    if (!model) return tl::unexpected(model.error());
+    spaces.push_back(&state_->space(**model));
+  }
+  const Question question = advise::ask(workload, state_->catalog, options);
+  const advise::FullSearch full_search = [&](const Question& q) {
+    return advise::search(q, spaces);
+  };
+  const SearchResult found = full_search(question);
+
+  Recommendation out;
+  out.workload = workload;
+  out.considered = found.considered;
+  out.feasible = found.feasible_layouts;
+  out.over_budget_feasible = static_cast<long>(found.near_misses.size());
+  out.plans = to_plans(question, found.plans, state_->calibration);
+  out.near_misses = to_plans(question, found.near_misses, state_->calibration);
+  out.rejected = rejected_groups(found.tally);
+  out.pareto = advise::pareto_front(question, found.plans);
+  advise::explain(out.plans, workload);
+  if (!options.screen_only) {
+    out.flips = advise::flip_points(question, found, full_search);
+    if (out.plans.empty()) out.relaxations = advise::relaxations(question, full_search);
+  }
+  for (const std::string& asked : options.why_not) {
+    auto answer = advise::why_not(question, spaces, found, asked);
+    if (!answer) return tl::unexpected(answer.error());
+    out.why_not.push_back(std::move(*answer));
+  }
+  out.assumptions = advise::assumptions_of(workload, out.plans, state_->catalog);
+  return out;
+}
+
+Expected<Plan> Advisor::estimate(const Workload& workload, const Candidate& candidate, int replicas,
+                                 const AdviseOptions& options) {
+  const Layout& layout = candidate.layout;
+  const std::string unsupported = advise::unsupported_reason(
+      *layout.gpu, *layout.model, *layout.engine, *layout.weight, *layout.kv);
+  if (!unsupported.empty()) return fail(ExitCode::kAnswerIsNo, unsupported);
+  Question question = advise::ask(workload, state_->catalog, options);
+  const advise::CompiledLayout compiled{
+      layout, compile(layout, state_->calibration),
+      memory_plan(layout, candidate.max_batched_tokens, candidate.max_batch), candidate.max_batch,
+      candidate.max_batched_tokens};
+  Evaluated evaluated;
+  const double quality = advise::quality_of(*layout.model, *layout.weight, *layout.kv);
+  // A point is asked about as it is: the SLO sizes it only when no replica count is given.
+  Workload free = workload;
+  if (replicas > 0) {
+    free.slo = {};
+    free.cost.max_usd_per_month.reset();
+    free.availability.spare_replicas = 0;
+    free.availability.max_utilization = 1;
+    free.hardware.max_gpus = std::numeric_limits<int>::max();
+    question = advise::ask(free, state_->catalog, options);
+  }
+  const advise::Verdict verdict =
+      advise::evaluate(question, compiled, candidate, quality, evaluated);
+  if (!verdict.feasible) {
+    return fail(ExitCode::kAnswerIsNo, fmt::format("{}: {}", to_string(verdict.rejection),
+                                                   advise::describe(verdict, *question.workload)));
+  }
+  if (replicas > 0) {
+    evaluated.replicas = replicas;
+    evaluated.gpu_count = replicas * layout.gpus();
+    evaluated.at_load = advise::share_of_demand(question, compiled.step, candidate, replicas);
+    evaluated.capacity_rps = evaluated.at_slo.at.request_rps * replicas;
+    if (!question.demand.open) evaluated.offered_rps = evaluated.at_load.request_rps * replicas;
+    const advise::Verdict settled = advise::settle(question, evaluated);
+    if (!settled.feasible)
+      return fail(ExitCode::kAnswerIsNo, advise::describe(settled, *question.workload));
+  }
+  return advise::to_plan(question, evaluated, state_->calibration);
+}
+
+}  // namespace tensorpath
