@@ -93,7 +93,11 @@ Expected<Advice> load_advice(const Session& session, const AdviceFlags& flags) {
   }
   auto calibration = Calibration::load(session.search_path());
   if (!calibration) return tl::unexpected(calibration.error());
-  return Advice{std::move(*catalog), std::move(*calibration), std::move(*today)};
+  auto profiles = ProfileStore::load(session.search_path());
+  if (!profiles) return tl::unexpected(profiles.error());
+  profiles->use_names_of(*catalog);
+  return Advice{std::move(*catalog), std::move(*calibration), std::move(*profiles),
+                std::move(*today)};
 }
 
 Expected<Workload> workload_of(const std::string& path, const WorkloadFlags& flags,

@@ -35,10 +35,11 @@ void add_advice_flags(CLI::App& command, AdviceFlags& flags);
 // --today, TENSORPATH_TODAY or the clock (UTC). Error: not a date.
 [[nodiscard]] Expected<std::string> today_of(const AdviceFlags& flags);
 
-// The catalog, the prices on top of it and the calibration; not copied, not moved.
+// The catalog with the prices on top of it, the calibration and the profiles.
 struct Advice {
   Catalog catalog;
   Calibration calibration;
+  ProfileStore profiles;
   std::string today;
 };
 [[nodiscard]] Expected<Advice> load_advice(const Session& session, const AdviceFlags& flags);

@@ -77,8 +77,8 @@ Expected<Catalog> Session::load_catalog() const {
 
 int Session::terminal_width() const {
   // COLUMNS counts without a terminal too: whoever exports it wants that width.
-  const int columns = std::atoi(environment("COLUMNS").c_str());
-  if (columns > 0) return columns;
+  const long columns = std::strtol(environment("COLUMNS").c_str(), nullptr, 10);
+  if (columns > 0 && columns < 100'000) return static_cast<int>(columns);
   winsize size{};
   if (isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
     return size.ws_col;

@@ -1,6 +1,8 @@
 // tensorpath compare: models of one workload, or plans and profiles, side by side.
 #include "advice.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <tensorpath/compare.h>
@@ -49,7 +51,7 @@ Expected<std::vector<ComparisonSide>> sides_of_models(const CompareOptions& opti
     return fail(ExitCode::kUsage, "compare needs two models or more, the workload names one",
                 "list them under models:, or give two plan or profile files");
   }
-  Advisor advisor(advice.catalog, advice.calibration);
+  Advisor advisor(advice.catalog, advice.calibration, &advice.profiles);
   AdviseOptions advise;
   advise.top = 1;
   advise.today = advice.today;
@@ -75,12 +77,30 @@ Expected<std::vector<ComparisonSide>> sides_of_models(const CompareOptions& opti
   return sides;
 }
 
+// Paths make columns that no terminal holds: longer names become A, B, ... with a legend.
+constexpr std::size_t kLongestTitle = 20;
+
+std::string shorten_names(std::vector<ComparisonSide>& sides) {
+  std::string legend;
+  const bool fits = std::all_of(sides.begin(), sides.end(), [](const ComparisonSide& side) {
+    return side.facts.name.size() <= kLongestTitle;
+  });
+  if (fits || sides.size() > 26) return legend;
+  char letter = 'A';
+  for (ComparisonSide& side : sides) {
+    legend += fmt::format("{}: {}\n", letter, side.facts.name);
+    side.facts.name = std::string(1, letter++);
+  }
+  return legend + "\n";
+}
+
 ExitCode run(const Session& session, const CompareOptions& options) {
   auto advice = load_advice(session, options.advice);
   if (!advice) return report(advice.error());
   auto sides = options.inputs.size() > 1 ? sides_of_files(options, advice->catalog)
                                          : sides_of_models(options, *advice);
   if (!sides) return report(sides.error());
+  if (session.format == OutputFormat::kTable) print(shorten_names(*sides));
   const Comparison comparison = compare(std::move(*sides));
   switch (session.format) {
     case OutputFormat::kJson:

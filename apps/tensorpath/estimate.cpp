@@ -147,7 +147,7 @@ ExitCode run(const Session& session, const EstimateOptions& options) {
   if (!advice) return report(advice.error());
   const auto point = point_of(options, advice->catalog);
   if (!point) return report(point.error());
-  Advisor advisor(advice->catalog, advice->calibration);
+  Advisor advisor(advice->catalog, advice->calibration, &advice->profiles);
   AdviseOptions advise;
   advise.today = advice->today;
   const auto plan = advisor.estimate(point->workload, point->candidate, options.replicas, advise);

@@ -175,7 +175,7 @@ ExitCode print_answer(const Session& session, const Answer& answer, const std::s
 
 void work(const Session& session, const RecommendOptions& options,
           const AdviseOptions& advise_options, Advice& advice, AnswerQueue& queue) {
-  Advisor advisor(advice.catalog, advice.calibration);
+  Advisor advisor(advice.catalog, advice.calibration, &advice.profiles);
   while (const auto index = queue.take()) {
     queue.put(*index, answer_one(session, options, advise_options, advice, advisor,
                                  options.workloads[*index]));

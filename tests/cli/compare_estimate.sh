@@ -22,6 +22,10 @@ expect_stdout "Ratios"
 run compare "$scratch/out/plan.json" "$scratch/out/plan.json:2" --format json
 expect_status 0
 expect_stdout '"schema": "tensorpath.comparison/v1"'
+run compare data/profiles/rtx_4070-llama-3.1-8b-awq_4.json data/profiles/rtx_4070-llama-3.2-3b-awq_4.json
+expect_status 0
+expect_stdout "A: data/profiles/rtx_4070-llama-3.1-8b-awq_4.json"
+grep -q 'llama-3.1-8b  *llama-3.2-3b' "$scratch/stdout" || fail "both sides should stand in one row"
 run compare "$scratch/out/plan.json" "$scratch/out/plan.json:99"
 expect_status 2
 expect_stderr "no plan of rank 99"

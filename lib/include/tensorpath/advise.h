@@ -15,6 +15,7 @@
 #include <tensorpath/base/units.h>
 #include <tensorpath/catalog.h>
 #include <tensorpath/predict.h>
+#include <tensorpath/profile.h>
 #include <tensorpath/workload.h>
 
 namespace tensorpath {
@@ -173,7 +174,8 @@ struct AdviseOptions {
 // workloads of the same models pay for them once. Not thread-safe: one per thread.
 class Advisor {
  public:
-  Advisor(Catalog& catalog, const Calibration& calibration);
+  // `profiles` may be null: then nothing measured replaces a prediction.
+  Advisor(Catalog& catalog, const Calibration& calibration, const ProfileStore* profiles = nullptr);
   ~Advisor();
   Advisor(const Advisor&) = delete;
   Advisor& operator=(const Advisor&) = delete;

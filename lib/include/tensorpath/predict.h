@@ -1,4 +1,4 @@
-// What a plan would do: operator cost -> engine step -> serving level (tensorpath-claims(7)).
+// What a plan would do: operator cost -> engine step -> serving level.
 // Uses: 1) screen a million candidates a second, 2) explain one of them operator by operator,
 // 3) replay how a benchmark measured, to say how wrong the numbers are (`validate`).
 // Times are ms, sizes bytes, lengths tokens, rates per second of ONE replica.

@@ -1,5 +1,6 @@
 #include "explain.h"
 #include "flip.h"
+#include "measured.h"
 #include "pareto.h"
 #include "search.h"
 #include "search_space.h"
@@ -25,6 +26,7 @@ using advise::SearchResult;
 struct Advisor::State {
   Catalog& catalog;
   const Calibration& calibration;
+  const ProfileStore* profiles;
   std::map<const Model*, ModelSpace> spaces;
 
   const ModelSpace& space(const Model& model) {
@@ -34,8 +36,8 @@ struct Advisor::State {
   }
 };
 
-Advisor::Advisor(Catalog& catalog, const Calibration& calibration)
-    : state_(new State{catalog, calibration, {}}) {}
+Advisor::Advisor(Catalog& catalog, const Calibration& calibration, const ProfileStore* profiles)
+    : state_(new State{catalog, calibration, profiles, {}}) {}
 Advisor::~Advisor() = default;
 
 namespace {
@@ -80,7 +82,7 @@ Expected<Recommendation> Advisor::recommend(const Workload& workload,
     if (!model) return tl::unexpected(model.error());
     spaces.push_back(&state_->space(**model));
   }
-  const Question question = advise::ask(workload, state_->catalog, options);
+  const Question question = advise::ask(workload, state_->catalog, state_->profiles, options);
   const advise::FullSearch full_search = [&](const Question& q) {
     return advise::search(q, spaces);
   };
@@ -115,7 +117,7 @@ Expected<Plan> Advisor::estimate(const Workload& workload, const Candidate& cand
   const std::string unsupported = advise::unsupported_reason(
       *layout.gpu, *layout.model, *layout.engine, *layout.weight, *layout.kv);
   if (!unsupported.empty()) return fail(ExitCode::kAnswerIsNo, unsupported);
-  Question question = advise::ask(workload, state_->catalog, options);
+  Question question = advise::ask(workload, state_->catalog, state_->profiles, options);
   const advise::CompiledLayout compiled{
       layout, compile(layout, state_->calibration),
       memory_plan(layout, candidate.max_batched_tokens, candidate.max_batch), candidate.max_batch,
@@ -130,7 +132,7 @@ Expected<Plan> Advisor::estimate(const Workload& workload, const Candidate& cand
     free.availability.spare_replicas = 0;
     free.availability.max_utilization = 1;
     free.hardware.max_gpus = std::numeric_limits<int>::max();
-    question = advise::ask(free, state_->catalog, options);
+    question = advise::ask(free, state_->catalog, state_->profiles, options);
   }
   const advise::Verdict verdict =
       advise::evaluate(question, compiled, candidate, quality, evaluated);
@@ -144,9 +146,11 @@ Expected<Plan> Advisor::estimate(const Workload& workload, const Candidate& cand
     evaluated.at_load = advise::share_of_demand(question, compiled.step, candidate, replicas);
     evaluated.capacity_rps = evaluated.at_slo.at.request_rps * replicas;
     if (!question.demand.open) evaluated.offered_rps = evaluated.at_load.request_rps * replicas;
-    const advise::Verdict settled = advise::settle(question, evaluated);
-    if (!settled.feasible)
-      return fail(ExitCode::kAnswerIsNo, advise::describe(settled, *question.workload));
+  }
+  (void)advise::use_profile(question, evaluated);
+  const advise::Verdict settled = advise::settle(question, evaluated);
+  if (!settled.feasible) {
+    return fail(ExitCode::kAnswerIsNo, advise::describe(settled, *question.workload));
   }
   return advise::to_plan(question, evaluated, state_->calibration);
 }

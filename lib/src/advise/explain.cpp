@@ -159,6 +159,11 @@ void explain(std::vector<Plan>& plans, const Workload& workload) {
     headroom(plan.why, "TTFT", "p95", workload.slo.ttft_ms.p95, plan.at_load.ttft_ms.p95);
     headroom(plan.why, "TPOT", "p95", workload.slo.tpot_ms.p95, plan.at_load.tpot_ms.p95);
     headroom(plan.why, "E2E", "p95", workload.slo.e2e_ms.p95, plan.at_load.e2e_ms.p95);
+    if (plan.accuracy.provenance == Provenance::kModeled) {
+      plan.why.push_back(fmt::format("modeled: no measurement of {} on {} like this is in the fit",
+                                     plan.candidate.layout.engine->name,
+                                     plan.candidate.layout.gpu->name));
+    }
     if (std::isfinite(plan.amdahl_bound)) {
       plan.why.push_back(fmt::format("bound by {}: without it a step could be {:.2f}x as fast",
                                      plan.bottleneck, plan.amdahl_bound));

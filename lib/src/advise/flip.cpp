@@ -214,8 +214,9 @@ std::vector<Constraint> constraints_of(const Workload& w) {
   add_bound(
       w.quality_floor, "quality_floor", false, [](Workload& x, double v) { x.quality_floor = v; },
       out);
-  out.push_back({"hardware.max_gpus", static_cast<double>(w.hardware.max_gpus), true,
-                 [](Workload& x, double v) { x.hardware.max_gpus = static_cast<int>(v + 0.5); }});
+  out.push_back(
+      {"hardware.max_gpus", static_cast<double>(w.hardware.max_gpus), true,
+       [](Workload& x, double v) { x.hardware.max_gpus = static_cast<int>(std::lround(v)); }});
   out.push_back({"requests.max_context_tokens", w.max_context_tokens, false,
                  [](Workload& x, double v) { x.max_context_tokens = v; }});
   if (w.arrivals.rate_rps > 0) {
@@ -252,7 +253,7 @@ std::string best_under(const Question& question, const std::vector<Setting>& set
                        const FullSearch& full_search) {
   Workload workload = *question.workload;
   for (const Setting& setting : settings) setting.constraint->set(workload, setting.value);
-  const Question changed = ask(workload, *question.catalog, *question.options);
+  const Question changed = ask(workload, *question.catalog, question.profiles, *question.options);
   const SearchResult result = full_search(changed);
   return result.plans.empty() ? std::string() : short_name(result.plans.front().candidate);
 }

@@ -159,7 +159,7 @@ std::string pareto_plot(const std::vector<ParetoPoint>& points, int width, int h
   std::vector<std::string> rows(static_cast<std::size_t>(height),
                                 std::string(static_cast<std::size_t>(columns), ' '));
   const auto cell = [](double share, int cells) {
-    return std::clamp(static_cast<int>(share * (cells - 1) + 0.5), 0, cells - 1);
+    return std::clamp(static_cast<int>(std::lround(share * (cells - 1))), 0, cells - 1);
   };
   for (const ParetoPoint& p : points) {
     const int row = height - 1 - cell(y.share(p.tok_s_gpu), height);

@@ -42,6 +42,13 @@ Plan to_plan(const Question& question, const Evaluated& evaluated, const Calibra
     plan.accuracy.ttft_lo = plan.accuracy.tpot_lo;
     plan.accuracy.ttft_hi = plan.accuracy.tpot_hi;
   }
+  if (evaluated.measured != nullptr) {
+    plan.measured_profile = evaluated.measured->name;
+    plan.accuracy = Accuracy{};
+    plan.accuracy.provenance = evaluated.measured->provenance;
+    plan.accuracy.level = 0;  // a measurement is used as it is: no band of ours around it
+    plan.accuracy.basis = "profile " + evaluated.measured->name;
+  }
   plan.cost = cost_of(evaluated.rate, plan, workload, question.options->today);
   find_bottleneck(plan, workload, calibration);
   plan.over_provisioned = over_provisioned(plan, workload);

@@ -1,6 +1,7 @@
 #include "search.h"
 
 #include "disaggregate.h"
+#include "measured.h"
 #include "refine.h"
 #include "score.h"
 #include "search_space.h"
@@ -101,8 +102,9 @@ bool Question::allows(const Gpu& gpu) const {
   return std::find(gpus.begin(), gpus.end(), &gpu) != gpus.end();
 }
 
-Question ask(const Workload& workload, const Catalog& catalog, const AdviseOptions& options) {
-  Question question{&workload,           &catalog, &options, PriceBook(catalog, workload),
+Question ask(const Workload& workload, const Catalog& catalog, const ProfileStore* profiles,
+             const AdviseOptions& options) {
+  Question question{&workload,           &catalog, &options, profiles, PriceBook(catalog, workload),
                     demand_of(workload), {}};
   std::vector<std::string> names = workload.hardware.allow;
   // Somebody who names only what they own asks about that.
@@ -265,8 +267,9 @@ SearchResult search(const Question& question, const std::vector<const ModelSpace
   }
   sort_by_score(result.plans);
   sort_by_score(result.near_misses);
-  result.feasible_layouts = static_cast<long>(result.plans.size());
   refine(question, result.plans);
+  use_profiles(question, result);
+  result.feasible_layouts = static_cast<long>(result.plans.size());
   add_disaggregated(question, result.plans);
   sort_by_score(result.plans);
   return result;

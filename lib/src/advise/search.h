@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tensorpath/advise.h>
+#include <tensorpath/profile.h>
 
 namespace tensorpath::advise {
 
@@ -60,6 +61,7 @@ struct Evaluated {
   double capacity_rps = 0;  // at the SLO, spare replicas idle
   bool near_miss = false;
   Scores scores;
+  const Profile* measured = nullptr;  // used in place of the prediction
 };
 
 // Why a candidate was turned down, as a template and its numbers: most are only counted, and the
@@ -95,6 +97,7 @@ struct Question {
   const Workload* workload = nullptr;
   const Catalog* catalog = nullptr;
   const AdviseOptions* options = nullptr;
+  const ProfileStore* profiles = nullptr;
   PriceBook prices;
   Demand demand;
   std::vector<const Gpu*> gpus;  // allowed ones
@@ -102,7 +105,7 @@ struct Question {
   [[nodiscard]] bool allows(const Gpu& gpu) const;
 };
 [[nodiscard]] Question ask(const Workload& workload, const Catalog& catalog,
-                           const AdviseOptions& options);
+                           const ProfileStore* profiles, const AdviseOptions& options);
 
 [[nodiscard]] Candidate default_candidate(const CompiledLayout& compiled);
 
@@ -149,6 +152,7 @@ struct Choice {
   const Engine* engine = nullptr;
   const Format* weight = nullptr;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 sees a zero in the default
   auto operator<=>(const Choice&) const = default;
 };
 [[nodiscard]] Choice choice_of(const Candidate& candidate);

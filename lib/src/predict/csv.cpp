@@ -23,10 +23,8 @@ class Reader {
       cells.push_back(std::move(*cell));
       if (at_end()) break;
       if (take(',')) continue;
-      if (take('\r'))
-        take('\n');
-      else
-        take('\n');
+      take('\r');
+      take('\n');
       break;
     }
     return cells;

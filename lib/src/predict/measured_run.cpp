@@ -30,7 +30,7 @@ double queue_wait(const StepModel& model, const MeasuredRun& run, double in_flig
   const double all = in_flight * p;
   const double widening = run.osl_spread_tokens * tpot;
   const double rounding = 2 / std::max(1.0, in_flight);
-  const int later = std::max(1, static_cast<int>(run.waves + 0.5) - 1);
+  const int later = std::max(1, static_cast<int>(std::lround(run.waves)) - 1);
   double sum = 0;
   for (int wave = 1; wave <= later; ++wave) {
     const double width =

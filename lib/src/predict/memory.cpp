@@ -44,9 +44,7 @@ MemoryPlan memory_plan(const Layout& layout, int max_batched_tokens, int max_bat
     plan.kv_bytes = fraction * (total - plan.weight_bytes - runtime - activations - graphs);
   } else if (engine.memory.kind == "static_fraction") {
     plan.kv_bytes = fraction * total - plan.weight_bytes;
-  } else if (engine.memory.kind == "whole_context") {
-    plan.kv_bytes = fraction * total - plan.weight_bytes - runtime - activations - graphs;
-  } else {
+  } else {  // utilisation and whole_context: what is left of the share that the rule allows
     plan.kv_bytes = fraction * total - plan.weight_bytes - runtime - activations - graphs;
   }
   plan.reserve_bytes = total - plan.weight_bytes - plan.kv_bytes;

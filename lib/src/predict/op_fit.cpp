@@ -95,6 +95,7 @@ double error_of(OpKind kind, const OpSample& sample, const std::vector<double>& 
 
 Surface fit_surface(OpKind kind, const std::vector<OpSample>& samples) {
   std::vector<const OpSample*> all;
+  all.reserve(samples.size());
   for (const OpSample& sample : samples) all.push_back(&sample);
   LeastSquaresResult best;
   Surface surface;

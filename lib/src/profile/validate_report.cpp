@@ -144,9 +144,10 @@ std::string calibration_text(const ValidationReport& report,
   Json root;
   root["schema"] = "tensorpath.calibration-serving/v1";
   root["command"] = "tensorpath validate --measured FILE.csv --calibrate --out serving.yaml";
-  root["source"] =
-      "NVIDIA aiconfigurator silicon_sample.csv (Apache-2.0): InferenceX dumps of 2026-03/04 and "
-      "internal runs";
+  // The name alone: where the file lies is of no use to anybody else.
+  const std::string name = report.measured.substr(report.measured.find_last_of('/') + 1);
+  root["source"] = fmt::format("{}, {} of its {} rows, {} groups", name, report.predictions.size(),
+                               report.rows, report.groups.size());
   Json errors;
   errors["fitted"] = to_json(report.fitted);
   errors["held_out_groups"] = to_json(report.overall);

@@ -3,6 +3,7 @@
 #include "predict/csv.h"
 #include "predict/model_shape.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -144,6 +145,7 @@ std::string format_name(const std::string& quant, const Model& model) {
   const bool native_mxfp4 = model.native_format == "mxfp4";
   if (quant == "fp4") return native_mxfp4 ? "mxfp4" : "nvfp4";
   if (quant == "fp8" && native_mxfp4) return "mxfp4";
+  if (quant == "fp8_block") return "fp8";
   return quant;
 }
 
@@ -192,28 +194,29 @@ JoinedRow join(const MeasuredRow& row, Catalog& catalog) {
   };
   const auto gpu = catalog.gpu(row.gpu);
   if (!gpu) return skip(gpu.error());
-  const Model* model = catalog.find_model(row.model);
-  if (model == nullptr) {
-    joined.reason = "no model " + quote_input(row.model) + " in the catalog";
-    return joined;
-  }
+  const auto model = catalog.model(row.model);
+  if (!model) return skip(model.error());
   const auto engine = catalog.engine(row.backend);
   if (!engine) return skip(engine.error());
-  const auto format = catalog.format(format_name(row.quant, *model));
+  const auto format = catalog.format(format_name(row.quant, **model));
   if (!format) return skip(format.error());
   Layout& layout = joined.layout;
   layout.gpu = *gpu;
-  layout.model = model;
+  layout.model = *model;
   layout.engine = *engine;
   layout.weight = *format;
-  layout.attn_dp = row.attention_dp;
-  // Engines count their attention ranks within TP.
-  layout.tp = std::max(1, row.tp / std::max(1, row.attention_dp));
-  layout.pp = std::max(1, row.n_gpus / std::max(1, row.tp));
   layout.ep = row.ep;
+  layout.attn_dp = row.attention_dp;
+  // Some sources count attention ranks beside TP, some within it; the number of GPUs tells.
+  if (row.n_gpus % (row.tp * row.attention_dp) == 0) {
+    layout.tp = row.tp;
+  } else if (row.tp % row.attention_dp == 0) {
+    layout.tp = row.tp / row.attention_dp;
+  }
+  layout.pp = std::max(1, row.n_gpus / (layout.tp * layout.attn_dp));
   if (layout.gpus() != row.n_gpus) {
-    joined.reason = fmt::format("n_gpus is {}, but tp {} and attention_dp {} make {}", row.n_gpus,
-                                row.tp, row.attention_dp, layout.gpus());
+    joined.reason = fmt::format("tp {} and attention_dp {} do not make {} GPUs", row.tp,
+                                row.attention_dp, row.n_gpus);
   }
   return joined;
 }
