@@ -57,13 +57,14 @@ std::string gpus_text(const Plan& plan) {
 Table plan_table(const Recommendation& r) {
   using Align = Column::Align;
   Table table({{"#", Align::kRight, 9},
-               {"model", Align::kLeft, r.workload.models.size() > 1 ? 7 : 1},
+               {"model", Align::kLeft, r.workload.models.size() > 1 ? 8 : 1},
                {"GPU", Align::kLeft, 9},
                {"engine", Align::kLeft, 9},
-               {"weights/KV", Align::kLeft, 7},
+               {"weights", Align::kLeft, 9},
+               {"KV", Align::kLeft, 4},
                {"layout", Align::kLeft, 4},
                {"repl", Align::kRight, 5},
-               {"TTFT ms", Align::kRight, 8},
+               {"TTFT ms", Align::kRight, 7},
                {"TPOT ms", Align::kRight, 8},
                {"tok/s", Align::kRight, 3},
                {"$/month", Align::kRight, 9},
@@ -74,10 +75,10 @@ Table plan_table(const Recommendation& r) {
     const Layout& l = plan.candidate.layout;
     const bool decodes = r.workload.osl_tokens.mean() > 1;
     table.add_row({std::to_string(++rank), l.model->name, l.gpu->name, l.engine->name,
-                   l.weight->name + "/" + l.kv->name, layout_text(plan.candidate),
-                   replicas_text(plan), p50_p95(plan.at_load.ttft_ms),
-                   decodes ? p50_p95(plan.at_load.tpot_ms) : "-", human_number(plan.output_tok_s),
-                   human_usd(plan.cost.usd_per_month), human_usd(plan.cost.usd_per_mtok_output),
+                   l.weight->name, l.kv->name, layout_text(plan.candidate), replicas_text(plan),
+                   p50_p95(plan.at_load.ttft_ms), decodes ? p50_p95(plan.at_load.tpot_ms) : "-",
+                   human_number(plan.output_tok_s), human_usd(plan.cost.usd_per_month),
+                   human_usd(plan.cost.usd_per_mtok_output),
                    fmt::format("{:.2f}", plan.scores.total)});
   }
   return table;

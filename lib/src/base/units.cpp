@@ -13,7 +13,7 @@ namespace {
 // The decimal exponent after rounding to `digits` significant digits (99.96 to three is 1e2).
 int rounded_exponent(double value, int digits) {
   const std::string text = fmt::format("{:.{}e}", std::fabs(value), digits - 1);
-  return std::atoi(text.c_str() + text.find('e') + 1);
+  return static_cast<int>(std::strtol(text.c_str() + text.find('e') + 1, nullptr, 10));
 }
 
 std::string with_thousands(const std::string& integer_text) {
