@@ -31,10 +31,11 @@ Family make_family(const Gpu& gpu, const Model& model, const Engine& engine, con
   for (Layout layout : layouts) {
     layout.weight = &weight;
     layout.kv = &kv;
-    CompiledLayout compiled{layout, compile(layout, calibration),
-                            memory_plan(layout, defaults.max_batched_tokens, defaults.max_batch),
-                            defaults.max_batch, defaults.max_batched_tokens};
-    family.layouts.push_back(std::move(compiled));
+    const CompiledLayout compiled{
+        layout, compile(layout, calibration),
+        memory_plan(layout, defaults.max_batched_tokens, defaults.max_batch), defaults.max_batch,
+        defaults.max_batched_tokens};
+    family.layouts.push_back(compiled);
   }
   return family;
 }

@@ -11,7 +11,8 @@ namespace tensorpath::deploy {
 namespace {
 
 double divided_up(std::int64_t value, int parts) {
-  return static_cast<double>((value + parts - 1) / parts);
+  const std::int64_t whole = (value + parts - 1) / parts;
+  return static_cast<double>(whole);
 }
 
 double rounded(double value, double step) { return std::round(value / step) * step; }
