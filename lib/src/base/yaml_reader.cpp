@@ -79,9 +79,7 @@ Error Diagnostics::to_error() const {
   if (error.diagnostics.size() > kMostShown) {
     const std::size_t rest = error.diagnostics.size() - kMostShown;
     error.diagnostics.resize(kMostShown);
-    // Named first: GCC 12 takes the temporary's strings for uninitialised.
-    const Diagnostic last{SourceLocation{}, fmt::format("and {} more mistakes", rest), {}};
-    error.diagnostics.push_back(last);
+    error.diagnostics.push_back({{}, fmt::format("and {} more mistakes", rest), {}});
   }
   return error;
 }
