@@ -83,10 +83,13 @@ Expected<Recommendation> Advisor::recommend(const Workload& workload,
     spaces.push_back(&state_->space(**model));
   }
   const Question question = advise::ask(workload, state_->catalog, state_->profiles, options);
-  const advise::FullSearch full_search = [&](const Question& q) {
-    return advise::search(q, spaces);
+  SearchResult found;
+  advise::search(question, spaces, found);
+  SearchResult scratch;
+  const advise::FullSearch full_search = [&](const Question& q) -> const SearchResult& {
+    advise::search(q, spaces, scratch);
+    return scratch;
   };
-  const SearchResult found = full_search(question);
 
   Recommendation out;
   out.workload = workload;

@@ -159,7 +159,7 @@ bool confirm(const Question& question, const Knob& knob, const Choice& winner,
              const FullSearch& full_search, double at, bool upward, FlipPoint& out) {
   const auto best = [&](double value) {
     const Changed changed(question, knob, value);
-    const SearchResult result = full_search(changed.question);
+    const SearchResult& result = full_search(changed.question);
     return result.plans.empty()
                ? std::pair<std::optional<Choice>, std::string>()
                : std::pair(std::optional(choice_of(result.plans.front().candidate)),
@@ -254,7 +254,7 @@ std::string best_under(const Question& question, const std::vector<Setting>& set
   Workload workload = *question.workload;
   for (const Setting& setting : settings) setting.constraint->set(workload, setting.value);
   const Question changed = ask(workload, *question.catalog, question.profiles, *question.options);
-  const SearchResult result = full_search(changed);
+  const SearchResult& result = full_search(changed);
   return result.plans.empty() ? std::string() : short_name(result.plans.front().candidate);
 }
 

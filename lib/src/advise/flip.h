@@ -7,7 +7,8 @@
 
 namespace tensorpath::advise {
 
-using FullSearch = std::function<SearchResult(const Question&)>;
+// The result holds until the next call.
+using FullSearch = std::function<const SearchResult&(const Question&)>;
 
 // Looks along each knob of the workload, an eighth to eight times its value, on the plans already
 // found; every hit is confirmed by the full search 1% to each side, and dropped if it does not

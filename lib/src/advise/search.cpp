@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -255,14 +256,23 @@ void sort_by_score(std::vector<Evaluated>& evaluated) {
     if (a.scores.total != b.scores.total) return a.scores.total > b.scores.total;
     return a.gpu_count < b.gpu_count;
   });
-  std::vector<Evaluated> sorted;
-  sorted.reserve(evaluated.size());
-  for (const std::size_t i : order) sorted.push_back(std::move(evaluated[i]));
-  evaluated = std::move(sorted);
+  // In place, cycle by cycle: place i takes what order[i] names.
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    std::size_t to = i;
+    while (order[to] != i) {
+      std::swap(evaluated[to], evaluated[order[to]]);
+      to = std::exchange(order[to], to);
+    }
+    order[to] = to;
+  }
 }
 
-SearchResult search(const Question& question, const std::vector<const ModelSpace*>& spaces) {
-  SearchResult result;
+void search(const Question& question, const std::vector<const ModelSpace*>& spaces,
+            SearchResult& result) {
+  result.plans.clear();
+  result.near_misses.clear();
+  result.tally = {};
+  result.considered = 0;
   for (const ModelSpace* space : spaces) {
     for (const Family& family : space->families) search_family(question, family, result);
   }
@@ -273,7 +283,6 @@ SearchResult search(const Question& question, const std::vector<const ModelSpace
   result.feasible_layouts = static_cast<long>(result.plans.size());
   add_disaggregated(question, result.plans);
   sort_by_score(result.plans);
-  return result;
 }
 
 }  // namespace tensorpath::advise

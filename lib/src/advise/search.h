@@ -136,9 +136,10 @@ struct SearchResult {
   long feasible_layouts = 0;  // plans before disaggregated siblings were added
 };
 
-// The whole search over the compiled spaces of all models of the workload.
-[[nodiscard]] SearchResult search(const Question& question,
-                                  const std::vector<const ModelSpace*>& spaces);
+// The whole search over the compiled spaces of all models of the workload. `result` is overwritten;
+// its memory is used again, which counts when a search of many plans is repeated.
+void search(const Question& question, const std::vector<const ModelSpace*>& spaces,
+            SearchResult& result);
 
 // Evaluated -> Plan: adds the cost block, the bands, words.
 [[nodiscard]] Plan to_plan(const Question& question, const Evaluated& evaluated,
