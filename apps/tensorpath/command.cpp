@@ -67,7 +67,8 @@ Expected<Catalog> Session::load_catalog() const {
   }
   for (const std::string& directory : directories) {
     if (!directory_exists(directory)) {
-      return fail(ExitCode::kUsage, fmt::format("data directory '{}' does not exist", directory),
+      return fail(ExitCode::kEnvironment,
+                  fmt::format("data directory '{}' does not exist", directory),
                   "--data and TENSORPATH_DATA take directories with gpus/, models/, engines/, "
                   "formats/ or pricing/ in them");
     }

@@ -27,12 +27,24 @@ std::pair<std::string, int> split_rank(const std::string& input) {
   return {input.substr(0, colon), std::stoi(digits)};
 }
 
+// Plans and profiles are JSON; who hands in YAML most likely means workloads.
+Expected<Json> read_side(const std::string& path) {
+  auto document = read_json_file(path);
+  const bool named_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+  if (!document && named_yaml && file_exists(path)) {
+    return fail_at({path, 0, 0}, "this is YAML, but plans and profiles are JSON",
+                   "compare takes one workload that lists several models, or plan and profile "
+                   "files (*.json); tensorpath recommend --out makes a workload's plan");
+  }
+  return document;
+}
+
 Expected<std::vector<ComparisonSide>> sides_of_files(const CompareOptions& options,
                                                      const Catalog& catalog) {
   std::vector<ComparisonSide> sides;
   for (const std::string& input : options.inputs) {
     const auto [path, rank] = split_rank(input);
-    const auto document = read_json_file(path);
+    const auto document = read_side(path);
     if (!document) return tl::unexpected(document.error());
     auto side = comparison_side(*document, rank, input, catalog);
     if (!side) return tl::unexpected(side.error());

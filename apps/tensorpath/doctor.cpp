@@ -65,6 +65,10 @@ Check check_data(const Session& session) {
   Check check{"data", Check::State::kOk, "", ""};
   for (const std::string& directory : session.search_path()) {
     check.found += (check.found.empty() ? "" : ", ") + directory;
+    if (directory_exists(directory)) continue;
+    check.found += " (does not exist)";
+    check.state = Check::State::kMissing;
+    check.hint = "name directories that are there with --data DIR and in TENSORPATH_DATA";
   }
   if (check.found.empty()) {
     check.state = Check::State::kMissing;

@@ -1,6 +1,9 @@
 // tensorpath estimate: one plan point, all its numbers and where the time of a step goes.
 #include "advice.h"
 
+#include <cmath>
+#include <optional>
+
 #include <fmt/format.h>
 
 namespace tensorpath::cli {
@@ -15,12 +18,12 @@ struct EstimateOptions {
   std::string gpu, engine, weight_format, kv_format = "bf16";
   int tp = 1, pp = 1, ep = 1, attn_dp = 1;
   int max_batch = 0, max_batched_tokens = 0;
-  int replicas = 1;
+  std::optional<int> replicas;
 };
 
 struct Point {
   Workload workload;
-  Candidate candidate;
+  PlannedPoint planned;
 };
 
 Expected<Layout> layout_of(const EstimateOptions& options, Catalog& catalog,
@@ -67,18 +70,24 @@ Expected<Point> point_of(const EstimateOptions& options, Catalog& catalog) {
     Candidate candidate = candidate_with_defaults(*layout);
     if (options.max_batch > 0) candidate.max_batch = options.max_batch;
     if (options.max_batched_tokens > 0) candidate.max_batched_tokens = options.max_batched_tokens;
-    return Point{std::move(*workload), candidate};
+    return Point{std::move(*workload), {candidate, options.replicas.value_or(1), 0}};
   }
   const auto document = read_json_file(options.plan);
   if (!document) return tl::unexpected(document.error());
-  const auto candidate = candidate_from_json(*document, options.rank, catalog);
-  if (!candidate) return tl::unexpected(candidate.error());
+  auto planned = point_from_json(*document, options.rank, catalog);
+  if (!planned) {
+    for (Diagnostic& d : planned.error().diagnostics) {
+      if (d.where.file.empty()) d.where.file = options.plan;
+    }
+    return tl::unexpected(planned.error());
+  }
+  if (options.replicas) planned->replicas = *options.replicas;
   const bool own = options.workload.empty() && document->contains("workload");
   auto workload = own ? parse_workload(to_yaml_text(document->at("workload")),
                                        options.plan + " (workload)", catalog)
                       : workload_of(options.workload, options.flags, catalog);
   if (!workload) return tl::unexpected(workload.error());
-  return Point{std::move(*workload), *candidate};
+  return Point{std::move(*workload), *planned};
 }
 
 Json breakdown_json(const std::vector<OperatorShare>& operators) {
@@ -111,9 +120,12 @@ Table breakdown_table(const std::vector<OperatorShare>& operators) {
 }
 
 std::string stat_row(const char* name, const LatencyStat& stat, double lo, double hi) {
-  return fmt::format("{:<8} mean {:>8} ms  band [{}, {}]  p50 {}  p95 {}\n", name,
-                     human_number(stat.mean), human_number(stat.mean * lo),
-                     human_number(stat.mean * hi), human_number(stat.p50), human_number(stat.p95));
+  if (!std::isfinite(stat.mean)) return fmt::format("{:<8} grows without end\n", name);
+  const std::string band = lo == hi ? std::string()
+                                    : fmt::format("  band [{}, {}]", human_number(stat.mean * lo),
+                                                  human_number(stat.mean * hi));
+  return fmt::format("{:<8} mean {:>7} ms{}  p50 {}  p95 {}\n", name, human_number(stat.mean), band,
+                     human_number(stat.p50), human_number(stat.p95));
 }
 
 void print_plan(const Plan& plan, const Workload& workload) {
@@ -123,19 +135,20 @@ void print_plan(const Plan& plan, const Workload& workload) {
   print(stat_row("TTFT", at.ttft_ms, a.ttft_lo, a.ttft_hi));
   if (workload.osl_tokens.mean() > 1) print(stat_row("TPOT", at.tpot_ms, a.tpot_lo, a.tpot_hi));
   print(stat_row("E2E", at.e2e_ms, std::min(a.ttft_lo, a.tpot_lo), std::max(a.ttft_hi, a.tpot_hi)));
-  print(fmt::format("class    {}: {:.0f}% band of the mean, {}\n", to_string(a.provenance),
-                    100 * a.level, a.basis));
+  print(fmt::format("class    {}{}\n         {}\n", to_string(a.provenance),
+                    a.level > 0 ? fmt::format(", {:.0f}% band of the mean", 100 * a.level) : "",
+                    a.basis));
   print(fmt::format("load     {} requests/s, {} in flight, engine busy {:.0f}% of the time{}\n",
                     human_number(plan.offered_rps), human_number(plan.offered_concurrency),
                     100 * at.busy_share, at.saturated ? ", SATURATED" : ""));
   print(fmt::format("output   {} tok/s, {} per GPU, {} per user\n", human_number(plan.output_tok_s),
                     human_number(plan.output_tok_s / std::max(1, plan.gpu_count)),
                     human_number(plan.tok_s_user)));
-  print(fmt::format("memory   weights {}, reserve {}, KV cache {} a GPU; {} KV tokens a replica\n",
-                    human_bytes(plan.memory.weight_bytes), human_bytes(plan.memory.reserve_bytes),
-                    human_bytes(plan.memory.kv_bytes),
-                    human_number(plan.memory.kv_capacity_tokens)));
-  print(fmt::format("cost     {} an hour, {} a month, {} per Mtok output ({})\n",
+  print(fmt::format(
+      "memory   weights {}, reserve {}, KV cache {} a GPU\n         {} KV tokens a replica\n",
+      human_bytes(plan.memory.weight_bytes), human_bytes(plan.memory.reserve_bytes),
+      human_bytes(plan.memory.kv_bytes), human_number(plan.memory.kv_capacity_tokens)));
+  print(fmt::format("cost     {} an hour, {} a month, {} per Mtok output\n         price: {}\n",
                     human_usd(plan.cost.usd_per_hour), human_usd(plan.cost.usd_per_month),
                     human_usd(plan.cost.usd_per_mtok_output), plan.cost.price_source));
   print(fmt::format("bound by {}; without it a step could be {:.2f}x as fast\n\n", plan.bottleneck,
@@ -150,7 +163,7 @@ ExitCode run(const Session& session, const EstimateOptions& options) {
   Advisor advisor(advice->catalog, advice->calibration, &advice->profiles);
   AdviseOptions advise;
   advise.today = advice->today;
-  const auto plan = advisor.estimate(point->workload, point->candidate, options.replicas, advise);
+  const auto plan = advisor.estimate(point->workload, point->planned, advise);
   if (!plan) return report(plan.error());
   const auto operators = operator_breakdown(*plan, point->workload, advice->calibration);
   if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
@@ -185,7 +198,9 @@ void add_point_options(CLI::App& command, EstimateOptions& options) {
   count("--attn-dp", options.attn_dp, "Attention data parallelism");
   count("--max-batch", options.max_batch, "Most requests in a step; default: the engine's");
   count("--max-batched-tokens", options.max_batched_tokens, "Most tokens; default: the engine's");
-  command.add_option("--replicas", options.replicas, "Replicas; 0 sizes for the SLO; default: 1")
+  command
+      .add_option("--replicas", options.replicas,
+                  "Replicas; 0 sizes for the SLO; default: 1, or the plan's")
       ->check(CLI::Range(0, 100'000))
       ->type_name("N")
       ->group(group);

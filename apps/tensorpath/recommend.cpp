@@ -106,25 +106,71 @@ Status write_out(const Session& session, const RecommendOptions& options, const 
   return {};
 }
 
+// The directory that each workload of a batch writes to is its name: the first one in the order of
+// the command line has it. A worker knows the name of its own workload only, so it states that and
+// waits for those before it; they were all taken earlier and state theirs without waiting.
+class BatchNames {
+ public:
+  explicit BatchNames(std::size_t count) : names_(count) {}
+
+  // An empty name is one that could not be read.
+  void state(std::size_t index, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    names_[index] = name;
+    changed_.notify_all();
+  }
+  // The first workload of that name, once all before `index` have stated theirs.
+  std::size_t first_of_same_name(std::size_t index) {
+    std::unique_lock lock(mutex_);
+    const auto begin = names_.begin();
+    const auto end = begin + static_cast<std::ptrdiff_t>(index);
+    changed_.wait(lock, [&] {
+      return std::all_of(begin, end, [](const auto& name) { return name.has_value(); });
+    });
+    return static_cast<std::size_t>(std::find(begin, end, names_[index]) - begin);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::optional<std::string>> names_;
+};
+
+Status claim_directory(const RecommendOptions& options, BatchNames& names, std::size_t index,
+                       const std::string& name) {
+  const std::size_t owner = names.first_of_same_name(index);
+  if (owner == index) return {};
+  return fail_at(
+      {options.workloads[index], 0, 0},
+      fmt::format("its name {} is also that of {}: both would be written to {}", quote_input(name),
+                  options.workloads[owner], path_join(options.out, name)),
+      "give one of them another 'name:'");
+}
+
 Answer answer_one(const Session& session, const RecommendOptions& options,
                   const AdviseOptions& advise_options, Advice& advice, Advisor& advisor,
-                  const std::string& path) {
+                  BatchNames& names, std::size_t index) {
   Answer answer;
   answer.ready = true;
   const auto fail_with = [&](const Error& error) {
     answer.error = error;
     return answer;
   };
-  const auto workload = workload_of(path, options.flags, advice.catalog);
+  const bool many = options.workloads.size() > 1;
+  const auto workload = workload_of(options.workloads[index], options.flags, advice.catalog);
+  names.state(index, workload ? workload->name : std::string());
   if (!workload) return fail_with(workload.error());
+  if (many && !options.out.empty()) {
+    const Status claimed = claim_directory(options, names, index, workload->name);
+    if (!claimed) return fail_with(claimed.error());
+  }
   const auto recommendation = advisor.recommend(*workload, advise_options);
   if (!recommendation) return fail_with(recommendation.error());
   answer.fits = !recommendation->plans.empty();
   answer.text = render(session, options, *recommendation);
   if (!options.out.empty()) {
-    const std::string directory = options.workloads.size() > 1
-                                      ? path_join(options.out, recommendation->workload.name)
-                                      : options.out;
+    const std::string directory =
+        many ? path_join(options.out, recommendation->workload.name) : options.out;
     const Status written = write_out(session, options, *recommendation, advice.catalog, directory);
     if (!written) answer.error = written.error();
   }
@@ -174,11 +220,11 @@ ExitCode print_answer(const Session& session, const Answer& answer, const std::s
 }
 
 void work(const Session& session, const RecommendOptions& options,
-          const AdviseOptions& advise_options, Advice& advice, AnswerQueue& queue) {
+          const AdviseOptions& advise_options, Advice& advice, AnswerQueue& queue,
+          BatchNames& names) {
   Advisor advisor(advice.catalog, advice.calibration, &advice.profiles);
   while (const auto index = queue.take()) {
-    queue.put(*index, answer_one(session, options, advise_options, advice, advisor,
-                                 options.workloads[*index]));
+    queue.put(*index, answer_one(session, options, advise_options, advice, advisor, names, *index));
   }
 }
 
@@ -197,9 +243,10 @@ ExitCode run(const Session& session, RecommendOptions& options) {
   const auto advise_options = resolve(options, advices.front());
   if (!advise_options) return report(advise_options.error());
   AnswerQueue queue(count);
+  BatchNames names(count);
   std::vector<std::jthread> workers;
   for (Advice& advice : advices) {
-    workers.emplace_back([&] { work(session, options, *advise_options, advice, queue); });
+    workers.emplace_back([&] { work(session, options, *advise_options, advice, queue, names); });
   }
   ExitCode code = ExitCode::kDone;
   for (std::size_t i = 0; i < count; ++i) {

@@ -2,6 +2,8 @@
 // out.
 #include "command.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
@@ -43,6 +45,14 @@ std::string in_percent(const char* what, const RunErrors& errors) {
       100 * errors.ttft.mape, 100 * errors.ttft.median, 100 * errors.ttft.bias);
 }
 
+// Names as they stand in the file, but nothing in them that a terminal would act on.
+std::string printable(const std::string& name) {
+  const bool control = std::any_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+  return control ? quote_input(name) : name;
+}
+
 // What the table cannot hold, for a person, on standard error.
 void explain(const Session& session, const ValidationReport& validated) {
   if (session.quiet) return;
@@ -61,8 +71,9 @@ void explain(const Session& session, const ValidationReport& validated) {
     }
   }
   for (const SkippedRow& row : validated.skipped) {
-    notes += fmt::format("line {} ({}, {}, {}) is not predicted: {}\n", row.line, row.model,
-                         row.gpu, row.backend, row.reason);
+    notes +=
+        fmt::format("line {} ({}, {}, {}) is not predicted: {}\n", row.line, printable(row.model),
+                    printable(row.gpu), printable(row.backend), row.reason);
   }
   std::fputs(notes.c_str(), stderr);
 }

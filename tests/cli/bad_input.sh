@@ -31,6 +31,31 @@ refuses "${head}arrivals: {kind: closed, concurrency: 8, rate_rps: 3}"$'\n' "doe
 refuses "${head}cost: {max_usd_per_month: 0}"$'\n' "w.yaml:3:27: "
 refuses "" "w.yaml:1:1: the document is empty"
 
+# A name is a directory of --out: it stays inside.
+refuses "${head}name: ../escaped"$'\n' "w.yaml:3:7: name '../escaped' holds a slash" "write '-'"
+refuses "${head}name: 'a\\b'"$'\n' "w.yaml:3:7: " "backslash"
+refuses "${head}name: .hidden"$'\n' "w.yaml:3:7: name '.hidden' starts with a dot"
+refuses "${head}name: \"a\\eb\""$'\n' "w.yaml:3:7: " "control character"
+refuses "${head}name: $(printf 'x%.0s' {1..101})"$'\n' "w.yaml:3:7: name is 101 bytes long"
+printf '%sname: ../escaped\n' "$head" >"$scratch/w.yaml"
+run recommend --screen --out "$scratch/deep/out" "$scratch/w.yaml" data/workloads/support-chat.yaml
+expect_status 2
+[ ! -e "$scratch/deep/escaped" ] || fail "a workload's name led out of --out"
+printf '%s' "$head" >"$scratch/.dotted.yaml"
+run recommend "$scratch/.dotted.yaml"
+expect_status 2
+expect_stderr "add 'name: my-workload'"
+
+# A terminal is told of control characters, not given them.
+refuses $'type: chat\nmodels: ["llama\\e[31m"]\n' "unknown model 'llama\\x1b[31m'"
+
+# Numbers and names that no answer could be made of.
+refuses "${head}arrivals: {rate_rps: 1e-7}"$'\n' "w.yaml:3:22: arrivals.rate_rps is 1e-7"
+refuses "${head}arrivals: {concurrency: 2e6}"$'\n' "w.yaml:3:25: arrivals.concurrency is 2e6"
+refuses "${head}cost: {region: us-eats}"$'\n' "w.yaml:3:16: no price is for the region 'us-eats'" "did you mean 'us-east'?"
+printf '0\n20000000\n' >"$scratch/slow.txt"
+refuses "${head}arrivals: {file: slow.txt}"$'\n' "slow.txt: " "below the least rate"
+
 # Several mistakes at once.
 refuses $'type: caht\nmodels: [foo]\nslo: {ttft: 1}\n' "w.yaml:1:7: " "w.yaml:2:10: " "w.yaml:3:7: "
 

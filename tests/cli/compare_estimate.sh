@@ -33,6 +33,20 @@ echo '{"schema": "other/v1"}' >"$scratch/other.json"
 run compare "$scratch/other.json" "$scratch/out/plan.json"
 expect_status 2
 expect_stderr "neither a plan nor a profile"
+run compare "$chat" data/workloads/code-assistant.yaml
+expect_status 2
+expect_stderr "$chat: this is YAML"
+expect_stderr "compare takes one workload"
+run compare "$scratch/absent.yaml" "$chat"
+expect_status 2
+expect_stderr "No such file"
+
+# A figure that one side alone states has no winner.
+run compare "$scratch/out/plan.json" data/profiles/rtx_4070-llama-3.1-8b-awq_4.json
+expect_status 0
+[[ $stdout == *cheapest* ]] && fail "a price was compared with none"
+grep -q '^[$]/month.*[*]' "$scratch/stdout" && fail "a price was starred that has no other beside it"
+expect_stdout "highest throughput: "
 
 run estimate --model llama-3.1-70b --type chat --concurrency 32 --isl-tokens 1024 --osl-tokens 1024 \
   --gpu h200_sxm --engine vllm --weight-format fp8 --tp 2

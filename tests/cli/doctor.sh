@@ -36,6 +36,11 @@ expect_stdout "Not ready"
 run --data "$scratch/absent" doctor
 expect_status 3
 expect_stdout "$scratch/absent"
+run --data "$scratch/absent" doctor --format csv
+grep -q '^data,MISSING,' "$scratch/stdout" || fail "expected the data row to say MISSING"
+run --data "$scratch/absent" recommend data/workloads/support-chat.yaml
+expect_status 3
+expect_stderr "data directory '$scratch/absent' does not exist"
 
 # The Hugging Face cache is where its variables say.
 mkdir -p "$scratch/hub/models--acme--tiny"

@@ -47,6 +47,32 @@ sed -n 2p "$scratch/stdout" | grep -q '"error"' || fail "the second line should 
 sed -n 3p "$scratch/stdout" | grep -q '"code-assistant"' || fail "the third line should be code-assistant"
 expect_stderr "bad.yaml"
 
+# Two workloads of one name would write to one directory: the first has it, the rest goes on.
+mkdir -p "$scratch/x" "$scratch/y"
+sed 's/^name:.*/name: same/' "$chat" >"$scratch/x/first.yaml"
+sed 's/rate_rps: 12/rate_rps: 11/' "$scratch/x/first.yaml" >"$scratch/y/second.yaml"
+run recommend --screen --format json --out "$scratch/batch" -q "$scratch/x/first.yaml" \
+  "$scratch/y/second.yaml" data/workloads/code-assistant.yaml
+expect_status 2
+expect_stderr "$scratch/y/second.yaml: its name 'same' is also that of $scratch/x/first.yaml"
+[ "$(wc -l <"$scratch/stdout")" -eq 3 ] || fail "expected three lines"
+sed -n 2p "$scratch/stdout" | grep -q '"error"' || fail "the second line should be an error"
+grep -q '"rate_rps": 12' "$scratch/batch/same/plan.json" || fail "the first of a name should be written"
+[ -s "$scratch/batch/code-assistant/plan.json" ] || fail "the other workload was not written"
+# Several threads agree on who is first.
+same=()
+for i in $(seq 1 34); do
+  cp "$scratch/bad.yaml" "$scratch/y/$i.yaml"
+  same+=("$scratch/y/$i.yaml")
+done
+same[20]="$scratch/x/first.yaml"
+same[33]="$scratch/y/second.yaml"
+for _ in 1 2 3; do
+  rm -rf "$scratch/batch"
+  run recommend --screen --format json --out "$scratch/batch" -q "${same[@]}"
+  expect_stderr "$scratch/y/second.yaml: its name 'same' is also that of $scratch/x/first.yaml"
+done
+
 # From standard input and from flags.
 command_line="tensorpath recommend - <$chat"
 status=0
@@ -57,6 +83,15 @@ expect_stdout "support-chat"
 run recommend --model llama-3.1-8b --type chat --rate-rps 4 --allow-gpu l40s --explain brief
 expect_status 0
 expect_stdout "llama-3.1-8b"
+expect_stdout "chat (chat)"
+# Answers of one token have no TPOT: the preset's bound on it does not count.
+run recommend --model llama-3.1-8b --type chat --osl-tokens 1 --allow-gpu l40s --screen --format json
+expect_status 0
+expect_stdout '"name": "chat"'
+[[ $stdout == *"slo.tpot_ms.p95 ="* ]] && fail "a bound on TPOT was assumed"
+run recommend --model llama-3.1-8b --type chat --osl-tokens 1 --tpot-p95-ms 50
+expect_status 2
+expect_stderr "there is no TPOT"
 run recommend --model llama-3.1-8b "$chat"
 expect_status 2
 expect_stderr "which one holds?"
@@ -73,6 +108,11 @@ run recommend --model llama-3.1-8b --type chat --rate-rps 50 --allow-gpu l40s --
 expect_status 1
 expect_stdout "What would fit, changing one thing"
 expect_stdout "hardware.max_gpus"
+# Without a search for changes there is nothing to say of them.
+run recommend --screen --model llama-3.1-8b --type chat --rate-rps 50 --allow-gpu l40s --max-gpus 1
+expect_status 1
+expect_stdout "No plan fits"
+[[ $stdout == *"No change of the constraints"* ]] && fail "changes were judged that nobody tried"
 
 run recommend "$chat" --why-not h100_sxm:vllm:fp9
 expect_status 2

@@ -49,6 +49,19 @@ expect_status 2
 expect_stderr "text.csv:2:"
 expect_stderr "'concurrency' must be a finite number"
 
+sed 's/,16,1024/,16.5,1024/' "$measured" >"$scratch/half.csv"
+run validate --measured "$scratch/half.csv"
+expect_status 2
+expect_stderr "half.csv:2:"
+expect_stderr "'concurrency' must be a whole number, not '16.5'"
+
+# What a terminal would act on is told, not done.
+sed $'s/7B/7B\e[31m/' "$measured" >"$scratch/escape.csv"
+run validate --measured "$scratch/escape.csv"
+expect_status 0
+expect_stderr "is not predicted"
+[[ $stderr == *$'\e'* ]] && fail "a control character reached the terminal"
+
 run validate
 expect_status 2
 expect_stderr "--measured"

@@ -118,16 +118,16 @@ TEST_CASE("no point on a front is beaten on both axes") {
 TEST_CASE("a plan file gives its candidate back") {
   const Json document = to_json(chat());
   for (std::size_t i = 0; i < chat().plans.size(); ++i) {
-    const auto candidate =
-        candidate_from_json(document, static_cast<int>(i) + 1, shipped().catalog);
-    REQUIRE(candidate);
-    if (chat().plans[i].candidate.disaggregated) continue;
-    CHECK(short_name(*candidate) == short_name(chat().plans[i].candidate));
-    CHECK(candidate->max_batch == chat().plans[i].candidate.max_batch);
+    const auto point = point_from_json(document, static_cast<int>(i) + 1, shipped().catalog);
+    REQUIRE(point);
+    CHECK(short_name(point->candidate) == short_name(chat().plans[i].candidate));
+    CHECK(point->candidate.max_batch == chat().plans[i].candidate.max_batch);
+    CHECK(point->replicas == chat().plans[i].replicas);
+    CHECK(point->prefill_replicas == chat().plans[i].prefill_replicas);
   }
-  CHECK_FALSE(candidate_from_json(document, 0, shipped().catalog));
-  CHECK_FALSE(candidate_from_json(document, 1000, shipped().catalog));
-  CHECK_FALSE(candidate_from_json(Json::array(), 1, shipped().catalog));
+  CHECK_FALSE(point_from_json(document, 0, shipped().catalog));
+  CHECK_FALSE(point_from_json(document, 1000, shipped().catalog));
+  CHECK_FALSE(point_from_json(Json::array(), 1, shipped().catalog));
 }
 
 TEST_CASE("the SVG escapes what names hold") {
@@ -162,6 +162,29 @@ TEST_CASE("a document of another kind is refused by name") {
   REQUIRE_FALSE(side);
   CHECK(side.error().to_string().find("x/v1") != std::string::npos);
   CHECK_FALSE(comparison_side(Json(3), 1, "file.json", shipped().catalog));
+}
+
+TEST_CASE("the best of a figure is named only where every side states that figure") {
+  ComparisonSide a;
+  a.facts.name = "a";
+  a.e2e_ms_p95 = 2000;
+  a.tpot_ms_mean = 10;
+  a.usd_per_month = 100;
+  ComparisonSide b;
+  b.facts.name = "b";
+  b.tpot_ms_mean = 5;
+  const Comparison comparison = compare({a, b});
+  CHECK(comparison.fastest == "b");  // by TPOT: an end-to-end time is not compared with it
+  CHECK(comparison.cheapest.empty());
+  CHECK(comparison.highest_throughput.empty());
+}
+
+TEST_CASE("that no change helps is said only after changes were tried") {
+  Recommendation nothing;
+  const std::string claim = "No change of the constraints";
+  CHECK(render_text(nothing, Detail::kEngineer, 80).find(claim) == std::string::npos);
+  nothing.relaxations_tried = true;
+  CHECK(render_text(nothing, Detail::kEngineer, 80).find(claim) != std::string::npos);
 }
 
 }  // namespace

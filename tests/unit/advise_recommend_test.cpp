@@ -179,5 +179,78 @@ TEST_CASE("--why-not answers for the winner, for what lost and for what has no p
   CHECK(unknown.error().to_string().find("h100") != std::string::npos);
 }
 
+TEST_CASE("an output floor above what the rate asks for fits no plan, and says so") {
+  Workload workload = shipped().shipped_workload("support-chat.yaml");
+  workload.slo.min_output_tok_s = 2 * workload.arrivals.rate_rps * workload.osl_tokens.mean();
+  const Recommendation r = shipped().recommend(workload);
+  CHECK(r.plans.empty());
+  bool named = false;
+  for (const Relaxation& x : r.relaxations) named = named || x.what == "slo.min_output_tok_s";
+  CHECK(named);
+}
+
+TEST_CASE("a region without prices takes offers of any region, and says so") {
+  Workload workload = shipped().shipped_workload("code-assistant.yaml");
+  workload.cost.region = "atlantis";
+  const Recommendation r = shipped().recommend(workload, screening(1));
+  bool said = false;
+  for (const std::string& text : r.assumptions) {
+    said = said || text.find("atlantis") != std::string::npos;
+  }
+  CHECK(said);
+}
+
+TEST_CASE("an estimate of a plan's point gives the plan's numbers") {
+  const Workload workload = shipped().shipped_workload("support-chat.yaml");
+  const Recommendation r = shipped().recommend(workload, screening(5));
+  for (const Plan& plan : r.plans) {
+    const PlannedPoint point{plan.candidate, plan.replicas, plan.prefill_replicas};
+    AdviseOptions options;
+    options.today = "2026-08-21";
+    const Plan again = test::value_or_throw(shipped().advisor.estimate(workload, point, options));
+    INFO(short_name(plan));
+    CHECK(again.gpu_count == plan.gpu_count);
+    CHECK(again.at_load.tpot_ms.mean == Approx(plan.at_load.tpot_ms.mean));
+    CHECK(again.at_load.ttft_ms.p95 == Approx(plan.at_load.ttft_ms.p95));
+    CHECK(again.cost.usd_per_month == Approx(plan.cost.usd_per_month));
+  }
+}
+
+TEST_CASE("layouts that no engine runs are refused with the reason") {
+  const Workload workload = shipped().shipped_workload("support-chat.yaml");
+  const Plan plan = shipped().recommend(workload, screening(1)).plans.front();
+  const auto refused = [&](auto&& change) {
+    PlannedPoint point{plan.candidate, 1, 0};
+    change(point.candidate.layout);
+    const auto result = shipped().advisor.estimate(workload, point, AdviseOptions{});
+    return !result && result.error().exit_code == ExitCode::kAnswerIsNo;
+  };
+  CHECK(refused([](Layout& l) { l.tp = 3; }));
+  CHECK(refused([](Layout& l) { l.tp = 16; }));
+  CHECK(refused([](Layout& l) {
+    l.ep = 2;
+    l.tp = 2;
+  }));
+  CHECK(refused([](Layout& l) { l.attn_dp = 2; }));
+}
+
+TEST_CASE("a saturated point serves no more than it can") {
+  const Workload workload = shipped().workload(
+      "type: chat\nmodels: [llama-3.1-8b]\narrivals: {kind: poisson, rate_rps: 500}\n"
+      "hardware: {allow: [h100_sxm]}\n");
+  const Plan plan =
+      shipped()
+          .recommend(
+              shipped().workload("type: chat\nmodels: [llama-3.1-8b]\narrivals: {kind: poisson, "
+                                 "rate_rps: 1}\nhardware: {allow: [h100_sxm]}\n"),
+              screening(1))
+          .plans.front();
+  const Plan flooded = test::value_or_throw(
+      shipped().advisor.estimate(workload, PlannedPoint{plan.candidate, 1, 0}, AdviseOptions{}));
+  CHECK(flooded.at_load.saturated);
+  CHECK(flooded.goodput_rps == 0);
+  CHECK(flooded.output_tok_s < 500 * workload.osl_tokens.mean() * 0.5);
+}
+
 }  // namespace
 }  // namespace tensorpath

@@ -127,3 +127,49 @@ TEST_CASE("Extreme loads stay finite") {
     }
   }
 }
+
+TEST_CASE("Little's law holds under an open load, mixtures of experts included") {
+  for (const char* name : {"llama-3.1-8b", "qwen3-30b-a3b", "gpt-oss-120b", "deepseek-v3"}) {
+    const Model& model = *must(predict_catalog().model(name));
+    const StepModel step =
+        compiled(layout_of(name, "b200_sxm", "sglang", model.native_format, 8, "fp8"));
+    const double capacity = predict(step, open_load(1e-3, 1500, 1500)).capacity_rps;
+    double last_tpot = 0;
+    for (const double share : {0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95}) {
+      const Prediction p = predict(step, open_load(share * capacity, 1500, 1500));
+      CAPTURE(name, share);
+      CHECK(p.in_flight == Approx(p.request_rps * p.e2e_ms.mean / 1e3).epsilon(0.05));
+      CHECK(p.tpot_ms.mean >= last_tpot * 0.999);
+      last_tpot = p.tpot_ms.mean;
+    }
+  }
+}
+
+TEST_CASE("Little's law holds in a closed loop of short answers") {
+  const StepModel step = compiled(layout_of("llama-3.1-8b", "h100_sxm", "vllm", "bf16"));
+  for (const double osl : {1.0, 4.0, 32.0}) {
+    for (const double concurrency : {1.0, 2.0, 8.0, 64.0}) {
+      const Prediction p = predict(step, closed_loop(concurrency, 128, osl));
+      CAPTURE(osl, concurrency);
+      CHECK(p.request_rps * p.e2e_ms.mean / 1e3 == Approx(concurrency).epsilon(0.1));
+    }
+  }
+}
+
+TEST_CASE("A token budget under the load saturates") {
+  const StepModel step = compiled(layout_of("llama-3.1-8b", "h100_sxm", "vllm", "bf16"));
+  Operating op = open_load(6, 2000, 400);
+  op.max_batched_tokens = 16;
+  CHECK(predict(step, op).saturated);
+  op.max_batched_tokens = 8192;
+  CHECK_FALSE(predict(step, op).saturated);
+}
+
+TEST_CASE("Pipelining loses to as many replicas") {
+  Layout layout = layout_of("llama-3.1-8b", "l40s", "vllm", "fp8");
+  const StepModel one = compiled(layout);
+  layout.pp = 4;
+  const StepModel four = compiled(layout);
+  CHECK(predict(four, open_load(1e-3, 700, 200)).capacity_rps <
+        4 * predict(one, open_load(1e-3, 700, 200)).capacity_rps);
+}

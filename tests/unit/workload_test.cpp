@@ -248,3 +248,29 @@ TEST_CASE("the same input gives the same workload, byte for byte") {
   CHECK(to_text(to_json(read(text))) == to_text(to_json(read(text))));
   CHECK(read(text).filled == read(text).filled);
 }
+
+TEST_CASE("what is no file is named by its type") {
+  CHECK(read(kChat, "<flags>").name == "chat");
+  CHECK(read(kChat, "<stdin>").name == "chat");
+  CHECK(read(kChat, "dir/support.yaml").name == "support");
+}
+
+TEST_CASE("answers of one token drop a preset's bound on TPOT and no other") {
+  const Workload one = read(kChat + "requests: {osl_tokens: {dist: uniform, min: 1, max: 1}}\n");
+  CHECK(!one.slo.tpot_ms.any());
+  CHECK(one.slo.ttft_ms.p95 == 2000);
+  CHECK(!was_filled(one, "slo.tpot_ms.p95"));
+  const Workload two = read(kChat + "requests: {osl_tokens: 2}\n");
+  CHECK(two.slo.tpot_ms.p95 == 100);
+  CHECK(was_filled(two, "slo.tpot_ms.p95"));
+}
+
+TEST_CASE("regions are those of the prices, as people write them") {
+  CHECK(read(kChat + "cost: {region: any}\n").cost.region == "any");
+  CHECK(read(kChat + "cost: {region: US-East}\n").cost.region == "US-East");
+  // One without prices of its own is no mistake; one that is nearly a known one is.
+  CHECK(read(kChat + "cost: {region: atlantis}\n").cost.region == "atlantis");
+  const auto misspelt = parse_workload(kChat + "cost: {region: us-eats}\n", "w.yaml", catalog());
+  REQUIRE_FALSE(misspelt);
+  CHECK(misspelt.error().to_string().find("us-east") != std::string::npos);
+}

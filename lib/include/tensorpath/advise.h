@@ -39,6 +39,13 @@ struct Candidate {
   Speculation spec;
 };
 
+// A candidate with its replica counts: what a plan file pins down.
+struct PlannedPoint {
+  Candidate candidate;
+  int replicas = 1;          // disaggregated: of the decode pool; 0 sizes them for the SLO
+  int prefill_replicas = 0;  // disaggregated only
+};
+
 enum class Rejection : std::uint8_t {
   kUnsupported,   // that engine release has no path for the format, model or GPU
   kQualityFloor,  // the format keeps less quality than asked
@@ -157,6 +164,7 @@ struct Recommendation {
   std::vector<ParetoPoint> pareto;
   std::vector<FlipPoint> flips;
   std::vector<Relaxation> relaxations;  // only when nothing fits
+  bool relaxations_tried = false;       // they were looked for: none means that none helps
   std::vector<WhyNot> why_not;
   std::vector<std::string> assumptions;
 };
@@ -182,9 +190,9 @@ class Advisor {
 
   [[nodiscard]] Expected<Recommendation> recommend(const Workload& workload,
                                                    const AdviseOptions& options);
-  // One given point under the workload's load: all numbers, no search. `replicas` 0 sizes it.
-  [[nodiscard]] Expected<Plan> estimate(const Workload& workload, const Candidate& candidate,
-                                        int replicas, const AdviseOptions& options);
+  // One given point under the workload's load: all numbers, no search.
+  [[nodiscard]] Expected<Plan> estimate(const Workload& workload, const PlannedPoint& point,
+                                        const AdviseOptions& options);
 
  private:
   struct State;
@@ -199,10 +207,10 @@ class Advisor {
 [[nodiscard]] Json to_json(const Recommendation& recommendation);
 [[nodiscard]] Json to_json(const Plan& plan, int rank, const Workload& workload);
 
-// The candidate of plans[rank-1] of a plan document (tensorpath-plan(5)). Errors: a rank that is
-// not there, a missing or mistyped key, an unknown name.
-[[nodiscard]] Expected<Candidate> candidate_from_json(const Json& document, int rank,
-                                                      const Catalog& catalog);
+// plans[rank-1] of a plan document (tensorpath-plan(5)). Errors: a rank that is not there, a
+// missing or mistyped key, an unknown name.
+[[nodiscard]] Expected<PlannedPoint> point_from_json(const Json& document, int rank,
+                                                     const Catalog& catalog);
 // The engine's knobs at their defaults on that GPU. The layout must be whole.
 [[nodiscard]] Candidate candidate_with_defaults(const Layout& layout);
 // The operators of the plan's mean engine step, costliest first: steps with a prompt's chunk and

@@ -41,7 +41,7 @@ struct ComparedRatio {
 
 struct Comparison {
   std::vector<ComparisonSide> sides;
-  std::string fastest, cheapest, highest_throughput;  // names; empty when nobody states the figure
+  std::string fastest, cheapest, highest_throughput;  // names; empty unless all state it
   std::vector<ComparedRatio> ratios;                  // of each other side to the first
   std::vector<Flag> flags;                            // of each other side against the first, once
 };

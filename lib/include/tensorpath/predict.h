@@ -100,6 +100,7 @@ struct StepModel {
   double frontend_ms_per_token = 0;      // slow hosts only: streaming one output token
   double attention_ranks = 1;            // attention-DP ranks
   double pipeline_stages = 1;
+  double pipeline_bubble = 0;  // time lost per further stage, as a share
   // Serving level.
   double ttft_fixed_ms = 0;  // network, tokenising, the first scheduling
   double step_wait = 0.5;    // decode steps a new request waits for its first

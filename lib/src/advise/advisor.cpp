@@ -1,3 +1,4 @@
+#include "disaggregate.h"
 #include "explain.h"
 #include "flip.h"
 #include "measured.h"
@@ -103,7 +104,8 @@ Expected<Recommendation> Advisor::recommend(const Workload& workload,
   advise::explain(out.plans, workload);
   if (!options.screen_only) {
     out.flips = advise::flip_points(question, found, full_search);
-    if (out.plans.empty()) out.relaxations = advise::relaxations(question, full_search);
+    out.relaxations_tried = out.plans.empty();
+    if (out.relaxations_tried) out.relaxations = advise::relaxations(question, full_search);
   }
   for (const std::string& asked : options.why_not) {
     auto answer = advise::why_not(question, spaces, found, asked);
@@ -114,42 +116,92 @@ Expected<Recommendation> Advisor::recommend(const Workload& workload,
   return out;
 }
 
-Expected<Plan> Advisor::estimate(const Workload& workload, const Candidate& candidate, int replicas,
-                                 const AdviseOptions& options) {
-  const Layout& layout = candidate.layout;
-  const std::string unsupported = advise::unsupported_reason(
-      *layout.gpu, *layout.model, *layout.engine, *layout.weight, *layout.kv);
-  if (!unsupported.empty()) return fail(ExitCode::kAnswerIsNo, unsupported);
-  Question question = advise::ask(workload, state_->catalog, state_->profiles, options);
-  const advise::CompiledLayout compiled{
-      layout, compile(layout, state_->calibration),
-      memory_plan(layout, candidate.max_batched_tokens, candidate.max_batch), candidate.max_batch,
-      candidate.max_batched_tokens};
-  Evaluated evaluated;
-  const double quality = advise::quality_of(*layout.model, *layout.weight, *layout.kv);
-  // A point is asked about as it is: the SLO sizes it only when no replica count is given.
-  Workload free = workload;
-  if (replicas > 0) {
-    free.slo = {};
-    free.cost.max_usd_per_month.reset();
-    free.availability.spare_replicas = 0;
-    free.availability.max_utilization = 1;
-    free.hardware.max_gpus = std::numeric_limits<int>::max();
-    question = advise::ask(free, state_->catalog, state_->profiles, options);
+namespace {
+
+// The workload with nothing that would size or refuse a point: the point is taken as it is.
+Workload unconstrained(Workload workload) {
+  workload.slo = {};
+  workload.cost.max_usd_per_month.reset();
+  workload.availability.spare_replicas = 0;
+  workload.availability.max_utilization = 1;
+  workload.hardware.max_gpus = std::numeric_limits<int>::max();
+  workload.quality_floor.reset();
+  return workload;
+}
+
+// The prediction of a point whose replicas are given; `asked` has the SLO that its capacity is for.
+void take_replicas(const Question& question, const Question& asked, const PlannedPoint& point,
+                   Evaluated& evaluated) {
+  const Candidate& candidate = point.candidate;
+  evaluated.replicas = point.replicas;
+  evaluated.prefill_replicas = point.prefill_replicas;
+  evaluated.gpu_count = point.replicas * candidate.layout.gpus();
+  if (candidate.disaggregated) {
+    evaluated.gpu_count += point.prefill_replicas * candidate.prefill_layout.gpus();
+    evaluated.offered_rps = question.demand.load;
+    evaluated.at_load = advise::predict_disaggregated(
+        question.demand, candidate, *evaluated.prefill_compiled, *evaluated.compiled,
+        point.prefill_replicas, point.replicas, question.demand.load);
+    evaluated.capacity_rps = evaluated.at_load.saturated ? 0 : question.demand.load;
+    return;
   }
+  evaluated.at_load =
+      advise::share_of_demand(question, evaluated.compiled->step, candidate, point.replicas);
+  if (!question.demand.open) {
+    evaluated.offered_rps = evaluated.at_load.request_rps * point.replicas;
+  }
+  Evaluated under_slo = evaluated;
+  const bool holds = advise::load_at_slo(asked, under_slo).feasible;
+  evaluated.capacity_rps = holds ? under_slo.at_slo.at.request_rps * point.replicas : 0;
+}
+
+advise::CompiledLayout compile_point(const Layout& layout, const Candidate& candidate,
+                                     const Calibration& calibration) {
+  return {layout, compile(layout, calibration),
+          memory_plan(layout, candidate.max_batched_tokens, candidate.max_batch),
+          candidate.max_batch, candidate.max_batched_tokens};
+}
+
+std::string point_problem(const Candidate& candidate) {
+  const Layout& l = candidate.layout;
+  std::string problem = advise::unsupported_reason(*l.gpu, *l.model, *l.engine, *l.weight, *l.kv);
+  if (problem.empty()) problem = advise::layout_problem(l);
+  if (problem.empty() && candidate.disaggregated) {
+    problem = advise::layout_problem(candidate.prefill_layout);
+  }
+  return problem;
+}
+
+}  // namespace
+
+Expected<Plan> Advisor::estimate(const Workload& workload, const PlannedPoint& point,
+                                 const AdviseOptions& options) {
+  const Candidate& candidate = point.candidate;
+  const Layout& layout = candidate.layout;
+  if (std::string problem = point_problem(candidate); !problem.empty()) {
+    return fail(ExitCode::kAnswerIsNo, std::move(problem));
+  }
+  const Question asked = advise::ask(workload, state_->catalog, state_->profiles, options);
+  if (candidate.disaggregated && (!asked.demand.open || asked.demand.load_is_asked)) {
+    return fail(ExitCode::kAnswerIsNo, "a disaggregated point needs a request rate");
+  }
+  const Workload free = unconstrained(workload);
+  const Question question =
+      point.replicas > 0 ? advise::ask(free, state_->catalog, state_->profiles, options) : asked;
+  const auto compiled = compile_point(layout, candidate, state_->calibration);
+  const auto prefill = candidate.disaggregated
+                           ? compile_point(candidate.prefill_layout, candidate, state_->calibration)
+                           : compiled;
+  Evaluated evaluated;
   const advise::Verdict verdict =
-      advise::evaluate(question, compiled, candidate, quality, evaluated);
+      advise::evaluate(question, compiled, candidate,
+                       advise::quality_of(*layout.model, *layout.weight, *layout.kv), evaluated);
   if (!verdict.feasible) {
     return fail(ExitCode::kAnswerIsNo, fmt::format("{}: {}", to_string(verdict.rejection),
                                                    advise::describe(verdict, *question.workload)));
   }
-  if (replicas > 0) {
-    evaluated.replicas = replicas;
-    evaluated.gpu_count = replicas * layout.gpus();
-    evaluated.at_load = advise::share_of_demand(question, compiled.step, candidate, replicas);
-    evaluated.capacity_rps = evaluated.at_slo.at.request_rps * replicas;
-    if (!question.demand.open) evaluated.offered_rps = evaluated.at_load.request_rps * replicas;
-  }
+  if (candidate.disaggregated) evaluated.prefill_compiled = &prefill;
+  if (point.replicas > 0) take_replicas(question, asked, point, evaluated);
   (void)advise::use_profile(question, evaluated);
   const advise::Verdict settled = advise::settle(question, evaluated);
   if (!settled.feasible) {

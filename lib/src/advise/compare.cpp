@@ -130,17 +130,23 @@ ComparisonSide side_of_profile(const Json& profile, const Catalog& catalog) {
 
 // --- Comparing ---------------------------------------------------------------------------------
 
-std::string best_name(const std::vector<ComparisonSide>& sides,
-                      const std::function<std::optional<double>(const ComparisonSide&)>& value,
-                      bool least) {
+using Figure = std::function<std::optional<double>(const ComparisonSide&)>;
+
+bool all_state(const std::vector<ComparisonSide>& sides, const Figure& value) {
+  return std::all_of(sides.begin(), sides.end(),
+                     [&](const ComparisonSide& side) { return value(side).has_value(); });
+}
+
+// Empty unless every side states the figure: who is best of those that speak is no comparison.
+std::string best_name(const std::vector<ComparisonSide>& sides, const Figure& value, bool least) {
+  if (!all_state(sides, value)) return {};
   const ComparisonSide* best = nullptr;
   double best_value = 0;
   for (const ComparisonSide& side : sides) {
-    const auto v = value(side);
-    if (!v) continue;
-    if (best == nullptr || (least ? *v < best_value : *v > best_value)) {
+    const double v = *value(side);
+    if (best == nullptr || (least ? v < best_value : v > best_value)) {
       best = &side;
-      best_value = *v;
+      best_value = v;
     }
   }
   return best == nullptr ? std::string() : best->facts.name;
@@ -205,6 +211,7 @@ struct Row {
 
 std::vector<std::string> cells_of(const Row& row, const std::vector<ComparisonSide>& sides) {
   std::optional<double> best;
+  const bool comparable = all_state(sides, [&](const auto& side) { return side.*row.value; });
   for (const ComparisonSide& side : sides) {
     const auto& v = side.*row.value;
     if (v && (!best || (row.less_is_better ? *v < *best : *v > *best))) best = v;
@@ -212,7 +219,7 @@ std::vector<std::string> cells_of(const Row& row, const std::vector<ComparisonSi
   std::vector<std::string> cells{row.name};
   for (const ComparisonSide& side : sides) {
     const auto& v = side.*row.value;
-    cells.push_back(!v ? "-" : row.print(*v) + (*v == *best ? " *" : ""));
+    cells.push_back(!v ? "-" : row.print(*v) + (comparable && *v == *best ? " *" : ""));
   }
   return cells;
 }
@@ -263,10 +270,12 @@ Expected<ComparisonSide> comparison_side(const Json& document, int rank, const s
     }
     side = side_of_plan(plans->at(static_cast<std::size_t>(rank - 1)), catalog);
   } else {
-    return fail_at({name, 0, 0},
-                   schema.empty() ? "neither a plan nor a profile: it names no schema"
-                                  : fmt::format("neither a plan nor a profile: '{}'", schema),
-                   "tensorpath recommend --out writes plans; tensorpath-profile(5) is the profile");
+    return fail_at(
+        {name, 0, 0},
+        schema.empty() ? "neither a plan nor a profile: it names no schema"
+                       : fmt::format("neither a plan nor a profile: '{}'", schema),
+        "compare takes one workload, or plans (tensorpath recommend --out writes them) and "
+        "profiles (tensorpath-profile(5))");
   }
   side.facts.name = name;
   return side;
@@ -279,13 +288,13 @@ Comparison compare(std::vector<ComparisonSide> sides) {
   for (std::size_t i = 1; i < out.sides.size(); ++i) {
     compare_pair(out.sides.front(), out.sides[i], out, seen);
   }
+  const bool ends = all_state(out.sides, [](const auto& s) { return s.e2e_ms_p95; });
   out.fastest = best_name(
-      out.sides, [](const auto& s) { return s.e2e_ms_p95 ? s.e2e_ms_p95 : s.tpot_ms_mean; }, true);
+      out.sides, [&](const auto& s) { return ends ? s.e2e_ms_p95 : s.tpot_ms_mean; }, true);
   out.cheapest = best_name(
       out.sides, [](const auto& s) { return s.usd_per_month; }, true);
   // What a plan could carry, not what it happens to be offered; measurements only have the latter.
-  const bool capacities = std::all_of(out.sides.begin(), out.sides.end(),
-                                      [](const auto& s) { return s.max_rate_at_slo.has_value(); });
+  const bool capacities = all_state(out.sides, [](const auto& s) { return s.max_rate_at_slo; });
   out.highest_throughput = best_name(
       out.sides, [&](const auto& s) { return capacities ? s.max_rate_at_slo : s.output_tok_s; },
       false);

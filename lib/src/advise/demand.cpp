@@ -105,6 +105,7 @@ Operating operating_at(const Demand& demand, const Candidate& candidate, double 
 }
 
 double goodput_share(const Slo& slo, const Prediction& prediction) {
+  if (prediction.saturated) return 0;  // the queue grows without end
   if (!slo.goodput) return 1;
   double share = 1;
   if (slo.goodput->ttft_ms) share *= share_under(prediction.ttft_ms, *slo.goodput->ttft_ms);

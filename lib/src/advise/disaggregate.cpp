@@ -12,10 +12,16 @@ namespace {
 
 // Prefill layouts tried for a decode layout: the best of its family by their own scores.
 constexpr int kPartners = 4;
-// A pool is not sized to the last per cent: Poisson bursts need room.
+// A pool is not sized to the last per cent: Poisson bursts need room, whatever the workload allows.
 constexpr double kPoolUtilization = 0.9;
+// Halvings of a range of eight to 1%, and some.
+constexpr int kMostRounds = 64;
 constexpr double kZ95 = 1.6448536269514722;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+double pool_utilization(const Demand& demand) {
+  return std::min(kPoolUtilization, demand.max_utilization);
+}
 
 // Milliseconds to compute a prompt of `tokens`, in chunks of the step's token budget.
 double prompt_ms(const CompiledLayout& prefill, const Candidate& candidate, double tokens) {
@@ -61,7 +67,8 @@ struct DecodePoint {
 DecodePoint decode_point(const Demand& demand, const Candidate& candidate,
                          const CompiledLayout& decode, double rate_rps) {
   const double context = demand.shape.isl_mean + 0.5 * demand.shape.osl_mean;
-  const double cap = std::min<double>(candidate.max_batch,
+  const double cap = pool_utilization(demand) *
+                     std::min<double>(candidate.max_batch,
                                       decode.memory.kv_capacity_tokens / std::max(1.0, context));
   double requests = 1;
   for (int i = 0; i < 60; ++i) {
@@ -106,7 +113,7 @@ double capacity(const Question& question, const Candidate& candidate, const Comp
                 const CompiledLayout& decode, PairSize size) {
   double low = question.demand.load;
   double high = low * 8;
-  while (high > low * 1.01) {
+  for (int round = 0; round < kMostRounds && high > low * 1.01; ++round) {
     const double middle = std::sqrt(low * high);
     const Prediction at = predict_disaggregated(question.demand, candidate, prefill, decode,
                                                 size.prefill, size.decode, middle);
@@ -153,19 +160,23 @@ Prediction predict_disaggregated(const Demand& demand, const Candidate& candidat
   const double rho = rate_rps / prefill_replicas * service_ms / 1000;
   const double tail_ms = prompt_ms(prefill, candidate, shape.isl_p95 * fresh) - service_ms;
   const double move_ms = transfer_ms(prefill, shape.isl_mean);
-  if (rho < kPoolUtilization) {
+  const DecodePoint point = decode_point(demand, candidate, decode, rate_rps / decode_replicas);
+  if (rho < pool_utilization(demand) && !point.saturated) {
     const double spread = 0.5 * (shape.arrival_cv * shape.arrival_cv + shape.isl_cv * shape.isl_cv);
     const double wait_ms = rho / (1 - rho) * spread * service_ms;
     // The wait is zero with probability 1 - rho and exponential above: P(W > t) = rho e^(-t rho/W).
     const double wait_p95_ms = rho > 0.05 ? wait_ms / rho * std::log(rho / 0.05) : 0;
     const double wait_p50_ms = rho > 0.5 ? wait_ms / rho * std::log(rho / 0.5) : 0;
-    out.ttft_ms = {wait_ms + service_ms + move_ms,
-                   wait_p50_ms + prompt_ms(prefill, candidate, shape.isl_p50 * fresh) + move_ms,
-                   std::hypot(wait_p95_ms, std::max(0.0, tail_ms)) + service_ms + move_ms};
+    // As everywhere: network, tokenising, and the decode steps until the request has joined.
+    const double base_ms =
+        prefill.step.ttft_fixed_ms + decode.step.step_wait * point.tpot_ms + move_ms;
+    const double mean = base_ms + wait_ms + service_ms;
+    const double middle_prompt_ms = prompt_ms(prefill, candidate, shape.isl_p50 * fresh);
+    out.ttft_ms = {mean, std::min(mean, base_ms + wait_p50_ms + middle_prompt_ms),
+                   mean + std::hypot(std::max(0.0, wait_p95_ms - wait_ms), std::max(0.0, tail_ms))};
   } else {
     out.ttft_ms = {kInfinity, kInfinity, kInfinity};
   }
-  const DecodePoint point = decode_point(demand, candidate, decode, rate_rps / decode_replicas);
   if (point.saturated) {
     out.tpot_ms = {kInfinity, kInfinity, kInfinity};
   } else {
@@ -175,7 +186,7 @@ Prediction predict_disaggregated(const Demand& demand, const Candidate& candidat
     out.tpot_ms = {point.tpot_ms, point.tpot_ms,
                    decode_step_ms(decode, candidate, std::max(1.0, busy), context)};
   }
-  out.saturated = point.saturated || rho >= kPoolUtilization;
+  out.saturated = point.saturated || rho >= pool_utilization(demand);
   const double gaps = std::max(0.0, shape.osl_mean - 1);
   out.e2e_ms = {out.ttft_ms.mean + gaps * out.tpot_ms.mean,
                 out.ttft_ms.p50 + std::max(0.0, shape.osl_p50 - 1) * out.tpot_ms.p50,
@@ -185,7 +196,8 @@ Prediction predict_disaggregated(const Demand& demand, const Candidate& candidat
   out.in_flight = point.requests * decode_replicas + rho * prefill_replicas;
   out.kv_tokens = point.requests * decode_replicas * (shape.isl_mean + 0.5 * shape.osl_mean);
   out.busy_share = std::max(rho, 1e-6);
-  out.capacity_rps = kPoolUtilization * 1000 / std::max(1e-9, service_ms) * prefill_replicas;
+  out.capacity_rps =
+      pool_utilization(demand) * 1000 / std::max(1e-9, service_ms) * prefill_replicas;
   out.bottleneck = Bottleneck::kHbmBandwidth;
   return out;
 }

@@ -1,5 +1,6 @@
 #include "explain.h"
 
+#include "catalog/names.h"
 #include "score.h"
 
 #include <algorithm>
@@ -195,6 +196,14 @@ std::vector<std::string> assumptions_of(const Workload& workload, const std::vec
     if (plan.candidate.disaggregated) {
       once("disaggregated plans come from an uncalibrated closed form");
     }
+  }
+  const auto& prices = catalog.prices();
+  if (workload.cost.region != "any" &&
+      std::none_of(prices.begin(), prices.end(), [&](const Price& p) {
+        return catalog::name_key(p.region) == catalog::name_key(workload.cost.region);
+      })) {
+    once(fmt::format("no price is for the region {}: offers of any region are taken",
+                     workload.cost.region));
   }
   const Model* counted_in =
       workload.tokens_of.empty() ? nullptr : catalog.find_model(workload.tokens_of);

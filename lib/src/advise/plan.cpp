@@ -25,13 +25,18 @@ Plan to_plan(const Question& question, const Evaluated& evaluated, const Calibra
   plan.near_miss = evaluated.near_miss;
   plan.scores = evaluated.scores;
   const double osl = question.demand.shape.osl_mean;
-  plan.output_tok_s = plan.offered_rps * osl;
+  // What is past saturation is not served.
+  const double served_rps =
+      plan.at_load.saturated
+          ? std::min(plan.offered_rps, plan.at_load.request_rps * std::max(1, plan.replicas))
+          : plan.offered_rps;
+  plan.output_tok_s = served_rps * osl;
   plan.output_tok_s_at_capacity = plan.max_rate_at_slo * osl;
   plan.offered_concurrency = plan.candidate.disaggregated
                                  ? plan.at_load.in_flight
                                  : plan.at_load.in_flight * std::max(1, plan.replicas);
   plan.tok_s_user = plan.at_load.tpot_ms.p50 > 0 ? 1000 / plan.at_load.tpot_ms.p50 : 0;
-  plan.goodput_rps = plan.offered_rps * goodput_share(workload.slo, plan.at_load);
+  plan.goodput_rps = served_rps * goodput_share(workload.slo, plan.at_load);
   plan.accuracy = accuracy(plan.candidate.layout, calibration);
   // No disaggregated deployment was in the fit: first principles, whatever the step model is.
   if (plan.candidate.disaggregated) {

@@ -248,6 +248,7 @@ Json to_json(const Recommendation& r) {
   });
   out["considered"] = r.considered;
   out["feasible"] = r.feasible;
+  out["near_miss_layouts"] = r.over_budget_feasible;
   out["flips"] = array_of(r.flips, [](const FlipPoint& f) {
     return Json{{"what", f.what},
                 {"now", json_number(f.now)},

@@ -1,4 +1,4 @@
-// A candidate back out of a plan file.
+// A plan point back out of a plan file.
 #include <fmt/format.h>
 
 #include <tensorpath/advise.h>
@@ -76,7 +76,7 @@ Candidate candidate_with_defaults(const Layout& layout) {
   return candidate;
 }
 
-Expected<Candidate> candidate_from_json(const Json& document, int rank, const Catalog& catalog) {
+Expected<PlannedPoint> point_from_json(const Json& document, int rank, const Catalog& catalog) {
   const auto plans = document.is_object() ? document.find("plans") : document.end();
   if (!document.is_object() || plans == document.end() || !plans->is_array()) {
     return fail(ExitCode::kUsage, "not a plan file: it has no list 'plans'",
@@ -113,7 +113,20 @@ Expected<Candidate> candidate_from_json(const Json& document, int rank, const Ca
   }
   candidate.layout = layout;
   candidate.spec = spec_of(keys.find("spec"));
-  return candidate;
+  PlannedPoint point{candidate, keys.count("replicas"), 0};
+  if (const Json* prefill = keys.find("prefill"); prefill != nullptr && prefill->is_object()) {
+    PlanKeys pool(*prefill, path + ".prefill");
+    point.candidate.disaggregated = true;
+    point.candidate.prefill_layout = layout;
+    point.candidate.prefill_layout.tp = pool.count("tp");
+    point.candidate.prefill_layout.pp = pool.count("pp");
+    point.candidate.prefill_layout.ep = pool.count("ep");
+    point.candidate.prefill_layout.attn_dp = pool.count("attn_dp");
+    point.prefill_replicas = pool.count("replicas");
+    if (!pool.mistakes().empty()) return fail(ExitCode::kUsage, pool.mistakes());
+  }
+  if (!keys.mistakes().empty()) return fail(ExitCode::kUsage, keys.mistakes());
+  return point;
 }
 
 }  // namespace tensorpath

@@ -25,7 +25,10 @@ PlanLoad load_of(const Rate& rate, const Plan& plan, const Workload& workload) {
   load.gpus = plan.gpu_count;
   load.usd_per_gpu_hour = rate.usd_per_hour / std::max(1, plan.gpu_count);
   load.offered_requests_s = plan.offered_rps;
-  load.capacity_requests_s = std::max(plan.max_rate_at_slo, plan.offered_rps);
+  load.capacity_requests_s = std::max(
+      plan.max_rate_at_slo, plan.at_load.saturated
+                                ? plan.output_tok_s / std::max(1.0, workload.osl_tokens.mean())
+                                : plan.offered_rps);
   load.isl_tokens = workload.mean_prompt_tokens();
   load.osl_tokens = workload.osl_tokens.mean();
   load.requests_per_attempt = std::max(1, workload.session.turns);
@@ -82,8 +85,8 @@ std::optional<Rate> PriceBook::rate(const Gpu& gpu, int gpus) const {
   const auto rest = list_rate(found->second, gpus - mine);
   if (!rest) return std::nullopt;
   rate.usd_per_hour += rest->usd_per_hour;
-  rate.usd_per_gpu_hour = std::max(rate.usd_per_gpu_hour, rest->usd_per_gpu_hour);
   rate.billed_gpus = mine + rest->billed_gpus;
+  rate.usd_per_gpu_hour = rate.usd_per_hour / rate.billed_gpus;
   rate.list_price = rest->list_price;
   return rate;
 }

@@ -14,7 +14,7 @@ namespace tensorpath::advise {
 // What some GPUs of one type cost together.
 struct Rate {
   double usd_per_hour = 0;
-  double usd_per_gpu_hour = 0;  // of the dearest part, for display
+  double usd_per_gpu_hour = 0;  // mean over the billed ones
   int billed_gpus = 0;
   int owned_gpus = 0;
   const Price* list_price = nullptr;  // null: owned, or the workload's own price

@@ -75,7 +75,9 @@ std::string render_nothing(const Recommendation& r, int width) {
       out,
       together ? "\nWhat would fit, changing all of:" : "\nWhat would fit, changing one thing:",
       relaxed, width);
-  if (relaxed.empty()) out += "\nNo change of the constraints makes anything fit.\n";
+  if (relaxed.empty() && r.relaxations_tried) {
+    out += "\nNo change of the constraints makes anything fit.\n";
+  }
   return out;
 }
 

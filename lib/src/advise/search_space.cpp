@@ -43,11 +43,9 @@ std::vector<Layout> parallel_layouts(const Gpu& gpu, const Model& model, const E
   const bool moe = model.moe.experts > 0;
   const int domain = std::max(1, gpu.link_domain_gpus);
   for (int tp = 1; tp <= std::min(kMaxTp, domain); tp *= 2) {
-    if (model.attention.heads % tp != 0 || (tp > 1 && !engine.supports_tp)) continue;
     for (int pp = 1; pp <= 4; pp *= 2) {
-      if (pp > 1 && (!engine.supports_pp || !pipeline_pays(gpu, tp) || pp > model.layers)) continue;
+      if (pp > 1 && !pipeline_pays(gpu, tp)) continue;
       for (int dp = 1; dp <= 8; dp *= 2) {
-        if (dp > 1 && (!moe || !engine.supports_attention_dp || tp * dp > domain)) continue;
         Layout layout;
         layout.gpu = &gpu;
         layout.model = &model;
@@ -56,6 +54,7 @@ std::vector<Layout> parallel_layouts(const Gpu& gpu, const Model& model, const E
         layout.pp = pp;
         layout.attn_dp = dp;
         if (layout.gpus() > std::min(max_gpus, kMaxReplicaGpus)) continue;
+        if (!layout_problem(layout).empty()) continue;
         if (moe) {
           add_expert_layouts(layout, model, engine, out);
         } else {
@@ -65,6 +64,44 @@ std::vector<Layout> parallel_layouts(const Gpu& gpu, const Model& model, const E
     }
   }
   return out;
+}
+
+std::string layout_problem(const Layout& layout) {
+  const Model& model = *layout.model;
+  const Engine& engine = *layout.engine;
+  const int domain = std::max(1, layout.gpu->link_domain_gpus);
+  const int ranks = layout.tp * layout.attn_dp;
+  const bool moe = model.moe.experts > 0;
+  if (ranks > domain) {
+    return fmt::format("{} GPUs of a tensor-parallel group do not fit a link domain of {}", ranks,
+                       domain);
+  }
+  if (model.attention.heads % layout.tp != 0) {
+    return fmt::format("tp {} does not divide {} attention heads", layout.tp,
+                       model.attention.heads);
+  }
+  if (layout.tp > 1 && !engine.supports_tp) {
+    return engine.title + " has no tensor parallelism";
+  }
+  if (layout.pp > 1 && (!engine.supports_pp || layout.pp > model.layers)) {
+    return fmt::format("{} does not split {} layers into {} pipeline stages", engine.title,
+                       model.layers, layout.pp);
+  }
+  if (layout.attn_dp > 1 && (!moe || !engine.supports_attention_dp)) {
+    return fmt::format(
+        "attention data parallelism needs a mixture of experts and an engine that has "
+        "it: not {} with {}",
+        model.title, engine.title);
+  }
+  if (layout.ep > 1 && (!moe || !engine.supports_ep)) {
+    return fmt::format("expert parallelism needs experts and an engine that has it: not {} with {}",
+                       model.title, engine.title);
+  }
+  if (ranks % layout.ep != 0 || (moe && model.moe.experts % layout.ep != 0)) {
+    return fmt::format("ep {} must divide tp x attn_dp = {} and {} experts", layout.ep, ranks,
+                       model.moe.experts);
+  }
+  return {};
 }
 
 const Checkpoint* find_checkpoint(const Model& model, const Format& format) {

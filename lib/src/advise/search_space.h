@@ -14,6 +14,10 @@ namespace tensorpath::advise {
 [[nodiscard]] std::vector<Layout> parallel_layouts(const Gpu& gpu, const Model& model,
                                                    const Engine& engine, int max_gpus);
 
+// Why no engine runs a layout so split; empty when it can be. GPU, model, engine and the four
+// numbers of the layout must be set.
+[[nodiscard]] std::string layout_problem(const Layout& layout);
+
 // Whether weights of `model` can be had or made in `format`: its own format, a format it has a
 // checkpoint in, or any format when the original weights are 16 bit or wider.
 [[nodiscard]] bool format_exists_for(const Model& model, const Format& format);

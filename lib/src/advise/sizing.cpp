@@ -28,9 +28,9 @@ Verdict missed(std::string_view key) {
   return {false, Rejection::kSloTooTight, Verdict::Detail::kSlo, 0, 0, key};
 }
 
-bool enough_output(const Question& question, const Prediction& one, int replicas) {
+bool enough_output(const Question& question, double requests_s) {
   const auto floor = question.workload->slo.min_output_tok_s;
-  return !floor || one.output_tok_s * replicas >= *floor;
+  return !floor || requests_s * question.demand.shape.osl_mean >= *floor * (1 - 1e-9);
 }
 
 // The least number of replicas at which a closed demand meets its SLO: the SLO is monotone in the
@@ -41,7 +41,8 @@ Verdict least_replicas(const Question& question, const Evaluated& evaluated, int
     const Prediction one =
         share_of_demand(question, evaluated.compiled->step, evaluated.candidate, count);
     std::string_view miss = missed_slo(question.workload->slo, one);
-    if (miss.empty() && !enough_output(question, one, count)) miss = "slo.min_output_tok_s";
+    if (miss.empty() && !enough_output(question, one.request_rps * count))
+      miss = "slo.min_output_tok_s";
     return miss;
   };
   int low = 0;  // does not hold
@@ -87,17 +88,24 @@ Verdict size_open(const Question& question, Evaluated& evaluated) {
     evaluated.gpu_count = replicas * evaluated.candidate.layout.gpus();
     evaluated.offered_rps = evaluated.at_slo.load * (replicas - spare);
     evaluated.capacity_rps = evaluated.offered_rps;
+    if (!enough_output(question, evaluated.offered_rps)) return missed("slo.min_output_tok_s");
     evaluated.at_load =
         predict(evaluated.compiled->step,
                 operating_at(demand, evaluated.candidate, evaluated.offered_rps / replicas));
     return accepted();
   }
-  double wanted = demand.load;
-  if (const auto floor = question.workload->slo.min_output_tok_s) {
-    wanted = std::max(wanted, *floor / std::max(1.0, demand.shape.osl_mean));
-  }
-  const int needed = whole_replicas(wanted / evaluated.at_slo.load);
+  // Requests that nobody sends produce no tokens: a floor above what the rate asks for cannot be
+  // met.
+  if (!enough_output(question, demand.load)) return missed("slo.min_output_tok_s");
+  int needed = whole_replicas(demand.load / evaluated.at_slo.load);
   finish(question, evaluated, needed);
+  // Latency was taken as monotone in load; where it is not quite, one replica more settles it.
+  std::string_view miss = missed_slo(question.workload->slo, evaluated.at_load);
+  if (!miss.empty()) {
+    finish(question, evaluated, ++needed);
+    miss = missed_slo(question.workload->slo, evaluated.at_load);
+    if (!miss.empty()) return missed(miss);
+  }
   evaluated.offered_rps = demand.load;
   evaluated.capacity_rps = evaluated.at_slo.load * needed;
   return accepted();

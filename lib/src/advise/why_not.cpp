@@ -68,9 +68,8 @@ std::string furthest_text(const Question& question, const Triple& triple,
       }
       if (!family.unsupported.empty() && unsupported.empty()) unsupported = family.unsupported;
       const auto floor = question.workload->quality_floor;
-      if (!family.layouts.empty() && floor && family.quality < *floor &&
-          furthest.rejection < Rejection::kQualityFloor) {
-        furthest.rejection = Rejection::kQualityFloor;
+      if (!family.layouts.empty() && floor && family.quality < *floor - 1e-9) {
+        furthest.rejection = std::max(furthest.rejection, Rejection::kQualityFloor);
         continue;
       }
       for (const CompiledLayout& compiled : family.layouts) {

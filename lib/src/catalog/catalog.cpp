@@ -15,7 +15,7 @@ Expected<const T*> found_or_suggest(const T* found, std::string_view kind, std::
   if (found != nullptr) {
     return found;
   }
-  return fail(ExitCode::kUsage, fmt::format("unknown {} '{}'", kind, name),
+  return fail(ExitCode::kUsage, fmt::format("unknown {} {}", kind, quote_input(name)),
               catalog::name_hint(name, values));
 }
 
@@ -71,11 +71,12 @@ Expected<const Model*> Catalog::model(std::string_view name) {
     config = catalog::config_of_cached_id(name);
   }
   if (!config && directory_exists(std::string(name))) {
-    return fail(ExitCode::kUsage, fmt::format("the directory '{}' holds no config.json", name));
+    return fail(ExitCode::kUsage,
+                fmt::format("the directory {} holds no config.json", quote_input(name)));
   }
   if (!config) {
     const std::string hint = catalog::name_hint(name, models_);
-    return fail(ExitCode::kUsage, fmt::format("unknown model '{}'", name),
+    return fail(ExitCode::kUsage, fmt::format("unknown model {}", quote_input(name)),
                 fmt::format("{}{}or give the path of a Hugging Face config.json", hint,
                             hint.empty() ? "" : "; "));
   }

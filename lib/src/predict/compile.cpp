@@ -7,6 +7,9 @@ namespace tensorpath {
 namespace perf {
 namespace {
 
+// Assumed, nothing measured is behind it: micro-batches of a mixed load differ in length, and each
+// further stage waits about a tenth of a step for the longest.
+constexpr double kPipelineBubble = 0.1;
 constexpr double kMs = 1e3;     // seconds to ms
 constexpr double kUsMs = 1e-3;  // us to ms
 
@@ -167,6 +170,7 @@ StepModel compile_step(const CompileInput& in, const ServingParameters& paramete
   out.ttft_fixed_ms = factor(Param::kTtftMs) * host;
   out.frontend_ms_per_token = slow_host ? factor(Param::kFrontendMs) : 0;
   out.pipeline_stages = std::max(1, in.layout.pp);
+  out.pipeline_bubble = kPipelineBubble;
   out.attention_ranks = std::max(1, in.layout.attn_dp);
   out.interference = factor(Param::kInterference);
   out.queue_gain = factor(Param::kQueueGain);

@@ -41,11 +41,17 @@ inline StepWork decode_work(const StepModel& model, const MixQuery& query) {
   return work;
 }
 
+// Pipeline stages wait for each other where micro-batches differ in length.
+inline double bubble_factor(const StepModel& model) {
+  return 1 + model.pipeline_bubble * (model.pipeline_stages - 1);
+}
+
 inline MixCost mix_cost(const StepModel& model, const MixQuery& query) {
   MixCost cost;
   StepWork work = decode_work(model, query);
   cost.decode = step_parts(model, work);
   cost.decode_ms = cost.decode.sum();
+  const double bubble = bubble_factor(model);
   const double chunks = std::max(1.0, query.new_tokens / std::max(1.0, query.budget_tokens));
   const double chunk = query.new_tokens / chunks;
   const double cached = query.cached_tokens + (query.new_tokens - chunk) / 2;
@@ -58,7 +64,9 @@ inline MixCost mix_cost(const StepModel& model, const MixQuery& query) {
     added = (step_time(model, work) - cost.decode_ms) / query.bunch;
   }
   // Other micro-batches' prompts pass through one stage at a time.
-  cost.marginal_ms = std::max(0.0, added) * chunks / model.pipeline_stages;
+  cost.marginal_ms = std::max(0.0, added) * chunks / model.pipeline_stages * bubble;
+  cost.decode_ms *= bubble;
+  cost.prompt_ms *= bubble;
   return cost;
 }
 

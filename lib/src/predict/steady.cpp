@@ -30,7 +30,9 @@ namespace perf {
 namespace {
 
 constexpr double kNormal95 = 1.6449;  // quantile of the standard normal
-constexpr int kRounds = 4;            // of Little's law, at most
+constexpr int kRounds = 4;            // of the closed loop, at most
+constexpr int kRootRounds = 24;       // of the open one; five do for dense models
+constexpr double kRootPrecision = 1e-3;
 
 struct Load {
   double isl, osl, new_tokens, accepted, verified, draft, cap;
@@ -48,8 +50,11 @@ MixQuery query_at(const Operating& op, const Load& load, double decoding) {
   return query;
 }
 
-MixCost cost_at(const StepModel& model, const Operating& op, const Load& load, double decoding) {
-  MixCost cost = mix_cost(model, query_at(op, load, decoding));
+MixCost cost_at(const StepModel& model, const Operating& op, const Load& load, double decoding,
+                double bunch = 1) {
+  MixQuery query = query_at(op, load, decoding);
+  query.bunch = bunch;
+  MixCost cost = mix_cost(model, query);
   cost.decode_ms *= 1 + load.draft;
   return cost;
 }
@@ -71,10 +76,19 @@ struct State {
   double met = 0;              // others' prompts that a request meets while it decodes
 };
 
+// Before its own prompt runs: network, tokenising, and the steps until it is scheduled.
+double base_ms(const StepModel& model, const MixCost& cost) {
+  return model.ttft_fixed_ms + model.step_wait * cost.decode_ms;
+}
+
 State closed_state(const StepModel& model, const Operating& op, const Load& load) {
   State s;
   const double in_flight = std::min(op.concurrency, load.cap);
   double decode_share = 0.9;
+  // Whatever waits for what, every prompt passes the engine once a cycle; at best as many share a
+  // step as its token budget holds.
+  const double sharing = std::clamp(op.max_batched_tokens / load.new_tokens, 1.0, in_flight);
+  const double least_ms = cost_at(model, op, load, 1, sharing).marginal_ms;
   for (int round = 0; round < kRounds; ++round) {
     s.decoding = std::max(1.0, in_flight * decode_share);
     s.cost = cost_at(model, op, load, s.decoding);
@@ -82,7 +96,8 @@ State closed_state(const StepModel& model, const Operating& op, const Load& load
                                                     model.interference * s.cost.marginal_ms /
                                                     std::max(1.0, load.osl - 1);
     const double decode_total = s.tpot * (load.osl - 1);
-    const double cycle = decode_total + s.cost.prompt_ms + s.prefill_wait;
+    const double alone = base_ms(model, s.cost) + decode_total + s.cost.prompt_ms;
+    const double cycle = std::max(alone + s.prefill_wait, in_flight * least_ms);
     s.rate_ms = in_flight / cycle;
     // Of others: a request does not wait for itself.
     s.prefill_share = s.rate_ms * s.cost.marginal_ms * (in_flight - 1) / in_flight;
@@ -96,6 +111,9 @@ State closed_state(const StepModel& model, const Operating& op, const Load& load
     decode_share = share;
     if (settled) break;
   }
+  // What is left of the cycle is the wait for the engine: Little's law holds to the digit.
+  s.prefill_wait = std::max(0.0, in_flight / s.rate_ms - base_ms(model, s.cost) -
+                                     s.tpot * (load.osl - 1) - s.cost.prompt_ms);
   s.admission_share = op.concurrency > load.cap ? 1 : 0;
   return s;
 }
@@ -110,26 +128,38 @@ State open_state(const StepModel& model, const Operating& op, const Load& load, 
     return std::min(0.98, s.rate_ms * cost.marginal_ms * model.interference);
   };
   const double share = prefill_share(full);
-  const double per_step = s.rate_ms * tokens * (1 + load.draft) / (1 - share);
+  const double per_step =
+      s.rate_ms * tokens * (1 + load.draft) * bubble_factor(model) / (1 - share);
   const auto little = [&](double decoding) {
     return per_step * step_parts(model, decode_work(model, query_at(op, load, decoding))).sum();
   };
-  // Secant on B - little(B): little is close to linear, so few rounds do.
-  double b0 = 1, f0 = little(b0) - b0;
-  double b1 = std::clamp(b0 + f0, 0.0, load.cap);
-  for (int round = 0; round < kRounds; ++round) {
-    const double f1 = little(b1) - b1;
-    const double slope = f1 - f0;
-    double next = std::abs(slope) > 1e-12 ? b1 - f1 * (b1 - b0) / slope : b1 + f1;
-    next = std::clamp(std::isfinite(next) ? next : b1, 0.0, load.cap);
-    b0 = b1;
-    f0 = f1;
-    b1 = next;
-    if (std::abs(b1 - b0) <= 3e-3 * b1) break;
+  // The stable B is where little(B) - B turns from + to -. A mixture of experts makes little()
+  // steep at small B (each request wakes further experts) and flat later, so the root is bracketed:
+  // its largest value is little(cap) below capacity, and regula falsi (Illinois) narrows it.
+  double lo = 0, f_lo = little(0);
+  double hi = load.cap, f_hi = little(hi) - hi;
+  double b = std::clamp(f_lo, 0.0, load.cap);
+  if (f_hi >= 0) {
+    b = load.cap;
+  } else {
+    for (int round = 0; round < kRootRounds; ++round) {
+      b = (lo * f_hi - hi * f_lo) / (f_hi - f_lo);
+      const double f = little(b) - b;
+      if (std::abs(f) <= kRootPrecision * std::max(b, kRootPrecision)) break;
+      if (f > 0) {
+        lo = b;
+        f_lo = f;
+        f_hi /= 2;
+      } else {
+        hi = b;
+        f_hi = f;
+        f_lo /= 2;
+      }
+    }
   }
-  s.cost = cost_at(model, op, load, b1);
+  s.decoding = b;
+  s.cost = cost_at(model, op, load, b);
   s.prefill_share = prefill_share(s.cost);
-  s.decoding = b1;
   s.tpot = s.cost.decode_ms / load.accepted / (1 - s.prefill_share);
   s.met = s.rate_ms * (load.osl - 1) * s.tpot;
   const double arrivals2 = op.arrival_cv * op.arrival_cv;
@@ -160,7 +190,7 @@ Bottleneck bottleneck_of(const StepModel& model, const Load& load, const State& 
 
 void fill_latency(const StepModel& model, const Operating& op, const Load& load, const State& s,
                   Prediction& out) {
-  const double base = model.ttft_fixed_ms + model.step_wait * s.cost.decode_ms;
+  const double base = base_ms(model, s.cost);
   out.ttft_ms.mean = base + s.cost.prompt_ms + s.prefill_wait + s.admission_wait;
   const auto ttft_at = [&](double q, double isl_q) {
     const double ratio = load.isl > 0 && isl_q > 0 ? isl_q / load.isl : 1;
@@ -209,11 +239,16 @@ Prediction predict(const StepModel& model, const Operating& op) {
   load.accepted = std::max(1.0, op.accepted_tokens_per_step);
   load.verified = 1 + op.draft_tokens;
   load.draft = op.draft_cost_share;
-  load.cap = admission_cap(model, load.isl, load.osl, op.max_batch);
+  // A step holds no more tokens than its budget, decoded ones included.
+  const double budget = std::max(1, op.max_batched_tokens);
+  load.cap = std::max(1.0, std::min(admission_cap(model, load.isl, load.osl, op.max_batch),
+                                    budget / load.verified));
   Prediction out;
   const MixCost full = cost_at(model, op, load, load.cap);
-  const double capacity_ms =
+  const double by_engine_ms =
       full.marginal_ms + (load.osl - 1) * full.decode_ms / (load.accepted * load.cap);
+  const double step_tokens = load.new_tokens + (load.osl - 1) * load.verified / load.accepted;
+  const double capacity_ms = std::max(by_engine_ms, step_tokens / budget * full.decode_ms);
   out.capacity_rps = capacity_ms > 0 ? 1e3 / capacity_ms : 0;
   const bool closed = op.concurrency > 0;
   out.saturated = !closed && op.rate_rps >= out.capacity_rps;
@@ -231,8 +266,9 @@ Prediction predict(const StepModel& model, const Operating& op) {
   fill_latency(model, op, load, state, out);
   out.request_rps = state.rate_ms * 1e3;
   out.output_tok_s = out.request_rps * load.osl;
-  const double prompts = state.rate_ms * (state.cost.prompt_ms + state.prefill_wait);
-  out.in_flight = std::min(load.cap, state.decoding + prompts);
+  const double prompts =
+      state.rate_ms * (base_ms(model, state.cost) + state.cost.prompt_ms + state.prefill_wait);
+  out.in_flight = state.decoding + prompts;
   if (closed) out.in_flight = std::min(op.concurrency, load.cap);
   out.kv_tokens = out.in_flight * (load.isl + load.osl / 2);
   out.busy_share = closed ? 1 : std::min(1.0, op.rate_rps / std::max(1e-12, out.capacity_rps));

@@ -98,8 +98,8 @@ class RowReader {
     return *value;
   }
 
-  int integer(std::string_view column, std::optional<double> fallback) {
-    const double value = number(column, 1, 65536, fallback);
+  int integer(std::string_view column, std::optional<double> fallback, double max = 65536) {
+    const double value = number(column, 1, max, fallback);
     if (value != std::floor(value)) {
       const perf::CsvCell* cell = find(column);
       diagnostics_.add(table_.where(*cell), fmt::format("'{}' must be a whole number, not {}",
@@ -131,7 +131,7 @@ MeasuredRow read_row(RowReader& reader, int line) {
   row.n_gpus = reader.integer("n_gpus", row.tp);
   row.ep = reader.integer("ep", 1);
   row.attention_dp = reader.integer("attention_dp", 1);
-  row.concurrency = reader.number("concurrency", 1, 1e6);
+  row.concurrency = reader.integer("concurrency", {}, 1e6);
   row.isl_tokens = reader.number("isl", 1, kMostTokens);
   row.osl_tokens = reader.number("osl", 2, kMostTokens);
   row.length_ratio = reader.number("length_ratio", 0.5, 1, 1.0);

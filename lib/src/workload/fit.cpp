@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -89,6 +90,21 @@ std::vector<std::string> fit_to_context(const YamlNode& root, const Catalog& cat
   filled.push_back(fmt::format("requests.max_context_tokens = {} (the longest request{})", context,
                                longest > context ? ", as far as every model takes it" : ""));
   return filled;
+}
+
+void drop_preset_tpot(const YamlNode& root, Workload& workload) {
+  const double longest = workload.osl_tokens.max_value();
+  if (longest <= 0 || longest > 1) return;
+  Percentiles& tpot = workload.slo.tpot_ms;
+  for (const auto& [key, bound] :
+       {std::pair{"slo.tpot_ms.p50", &tpot.p50}, std::pair{"slo.tpot_ms.p95", &tpot.p95},
+        std::pair{"slo.tpot_ms.p99", &tpot.p99}}) {
+    if (!from_preset(root, key)) continue;
+    bound->reset();
+    std::erase_if(workload.filled, [start = fmt::format("{} =", key)](const std::string& line) {
+      return line.starts_with(start);
+    });
+  }
 }
 
 }  // namespace tensorpath::workload_file

@@ -21,9 +21,10 @@ std::string directory_of(const std::string& file_name) {
   return slash == std::string::npos ? std::string{} : file_name.substr(0, slash + 1);
 }
 
-// The file's name without directory and extension; the type for standard input.
+// The file's name without directory and extension; the type for what is no file: "<stdin>" and
+// "<flags>".
 std::string default_name(const std::string& file_name, const std::string& type) {
-  if (file_name == "<stdin>") return type;
+  if (file_name.starts_with('<') && file_name.ends_with('>')) return type;
   std::string name = file_name.substr(directory_of(file_name).size());
   const std::size_t dot = name.rfind('.');
   if (dot != std::string::npos && dot > 0) name.resize(dot);
@@ -78,6 +79,36 @@ Priority priority_of(const std::string& word) {
   return word == "cost" ? Priority::kCost : Priority::kBalanced;
 }
 
+// Names become directories under --out, and stand in manifests and on the terminal.
+void check_name(MapReader& reader, const std::string& name) {
+  // File systems take 255 bytes a name; what is added to it must still fit, and a line of a table.
+  constexpr std::size_t kMostBytes = 100;
+  const auto refuse = [&](const std::string& why, const std::string& hint) {
+    reader.diagnostics().add(
+        reader.where("name"), why,
+        reader.has("name") ? hint : "it comes from the file's name: add 'name: my-workload'");
+  };
+  const bool control = std::any_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+  if (name.empty()) {
+    refuse("name is empty", "remove it or fill it");
+  } else if (control) {
+    refuse(fmt::format("name holds a control character: {}", quote_input(name)), "use plain text");
+  } else if (name.find_first_of("/\\") != std::string::npos) {
+    refuse(fmt::format("name {} holds a slash or a backslash, but it names a directory of --out",
+                       quote_input(name)),
+           "write '-' in its place");
+  } else if (name.front() == '.') {
+    refuse(fmt::format("name {} starts with a dot, but it names a directory of --out",
+                       quote_input(name)),
+           "start it with a letter or a digit");
+  } else if (name.size() > kMostBytes) {
+    refuse(fmt::format("name is {} bytes long, at most {} are allowed", name.size(), kMostBytes),
+           "shorten it");
+  }
+}
+
 void read_head(MapReader& reader, const std::string& file_name, Context& context,
                Workload& workload) {
   if (const auto schema = reader.text("schema"); schema && *schema != kSchema) {
@@ -86,14 +117,8 @@ void read_head(MapReader& reader, const std::string& file_name, Context& context
                          "this release reads that version only");
   }
   workload.name = reader.text("name").value_or(default_name(file_name, workload.type));
-  if (workload.name.empty()) {
-    context.problems.add(reader.where("name"), "name is empty", "remove it or fill it");
-  }
-  // Names end up in file names, manifests and on the terminal.
-  if (std::any_of(workload.name.begin(), workload.name.end(),
-                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; })) {
-    context.problems.add(reader.where("name"), "name holds a control character", "use plain text");
-  }
+  // A type that is wrong leaves standard input without a name: that is no second mistake.
+  if (reader.has("name") || !workload.name.empty()) check_name(reader, workload.name);
   (void)reader.node("type");  // read before the presets were merged
   read_models(reader, context, workload);
   if (const auto tokens_of = reader.text("tokens_of")) {
@@ -180,6 +205,7 @@ Expected<Workload> parse_workload(std::string_view text, const std::string& file
       workload.filled.push_back(std::move(line));
     }
   }
+  workload_file::drop_preset_tpot(root, workload);
   if (!workload.type.empty()) workload_file::check_workload(root, workload, context);
   if (!problems.empty()) return tl::unexpected(problems.to_error());
   return workload;

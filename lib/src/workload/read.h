@@ -40,6 +40,9 @@ enum class TraceOf { kLengths, kArrivals };
 std::vector<std::string> fit_to_context(const YamlNode& root, const Catalog& catalog,
                                         Workload& workload);
 
+// fit.cpp: takes out a preset's bounds on TPOT where every answer is one token and there is none.
+void drop_preset_tpot(const YamlNode& root, Workload& workload);
+
 // check.cpp: what is wrong between keys.
 void check_workload(const YamlNode& root, const Workload& workload, Context& context);
 

@@ -16,7 +16,9 @@ namespace {
 // Far past what is served today; a larger number is a mistake in the unit.
 constexpr NumberRange kTokens{0, 1e8, false};
 constexpr NumberRange kLength{1, 1e8, false};
-constexpr NumberRange kRate{0, 1e7, true};
+// A request in twelve days: a lower rate is a mistake in the unit, and its costs are no numbers.
+constexpr NumberRange kRate{1e-6, 1e7, false};
+constexpr NumberRange kInFlight{1, 1e6, false};
 constexpr NumberRange kCount{1, 1e9, false};
 constexpr NumberRange kTurns{1, 1000, false};
 constexpr NumberRange kSeconds{0, 1e7, false};
@@ -156,6 +158,13 @@ void read_arrival_trace(MapReader& reader, Context& context, Arrivals& out) {
     squares += (at[i] - at[i - 1] - mean_gap) * (at[i] - at[i - 1] - mean_gap);
   }
   out.rate_rps = 1 / mean_gap;
+  if (out.rate_rps < kRate.min) {
+    context.problems.add({out.trace_path, 0, 0},
+                         fmt::format("arrivals are {:g} s apart on average: {:g} a second is below "
+                                     "the least rate of {:g}",
+                                     mean_gap, out.rate_rps, kRate.min),
+                         "times are in seconds");
+  }
   out.cv = std::sqrt(squares / gaps) / mean_gap;
 }
 
@@ -177,7 +186,7 @@ void read_arrivals(const YamlNode& node, Context& context, Workload& workload) {
   if (kind == "closed") {
     out.kind = Arrivals::Kind::kClosed;
     reader.require("concurrency", "the requests in flight");
-    out.concurrency = reader.number("concurrency", kCount).value_or(1);
+    out.concurrency = reader.number("concurrency", kInFlight).value_or(1);
   } else if (kind == "all_at_once") {
     out.kind = Arrivals::Kind::kAllAtOnce;
     reader.require("count", "the number of requests");

@@ -1,7 +1,9 @@
 // hardware, cost, availability: what a plan may use.
+#include "catalog/names.h"
 #include "read.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -65,6 +67,24 @@ void read_allow(MapReader& reader, Context& context, Hardware& out) {
   }
 }
 
+bool is_default(const SourceLocation& where) { return where.file == "default"; }
+
+// A misspelt region would leave the prices of any region only, unasked. One that merely has no
+// price of its own is fine: the plan lists it among its assumptions.
+void check_region(MapReader& reader, const Catalog& catalog, const std::string& region) {
+  std::set<std::string> known;
+  for (const Price& price : catalog.prices()) known.insert(price.region);
+  const std::string key = catalog::name_key(region);
+  const bool found = std::any_of(known.begin(), known.end(), [&](const std::string& name) {
+    return catalog::name_key(name) == key;
+  });
+  const std::string near = nearest_name(region, {known.begin(), known.end()});
+  if (found || key == "any" || near.empty()) return;
+  reader.diagnostics().add(reader.where("region"),
+                           fmt::format("no price is for the region {}", quote_input(region)),
+                           fmt::format("did you mean '{}'?", near));
+}
+
 }  // namespace
 
 void read_hardware(const YamlNode& node, Context& context, Workload& workload) {
@@ -93,7 +113,11 @@ void read_hardware(const YamlNode& node, Context& context, Workload& workload) {
 void read_cost(const YamlNode& node, Context& context, Workload& workload) {
   CostSpec& out = workload.cost;
   MapReader reader(node, "cost", context.problems);
-  out.region = reader.text("region").value_or(out.region);
+  if (const auto region = reader.text("region")) {
+    out.region = *region;
+    // The default names no choice of the user's, and a catalog may hold no price for it.
+    if (!is_default(reader.where("region"))) check_region(reader, context.catalog, *region);
+  }
   out.commitment = reader.word("commitment", {"on_demand", "reserved_1y", "reserved_3y", "spot"})
                        .value_or(out.commitment);
   out.max_usd_per_month = reader.number("max_usd_per_month", {0, 1e12, true});
