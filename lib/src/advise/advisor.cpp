@@ -86,10 +86,8 @@ Expected<Recommendation> Advisor::recommend(const Workload& workload,
   const Question question = advise::ask(workload, state_->catalog, state_->profiles, options);
   SearchResult found;
   advise::search(question, spaces, found);
-  SearchResult scratch;
-  const advise::FullSearch full_search = [&](const Question& q) -> const SearchResult& {
-    advise::search(q, spaces, scratch);
-    return scratch;
+  const advise::FullSearch full_search = [&](const Question& q, SearchResult& result) {
+    advise::search(q, spaces, result);
   };
 
   Recommendation out;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -155,20 +156,26 @@ double find_change(const Pool& pool, const Question& question, const Knob& knob,
   return 0.5 * (good + bad);
 }
 
+// Kept between confirmations, so that a search of many plans does not ask for its memory again.
+struct Confirmation {
+  SearchResult before, after;
+};
+
+// The full search just before and just after the change, side by side.
 bool confirm(const Question& question, const Knob& knob, const Choice& winner,
-             const FullSearch& full_search, double at, bool upward, FlipPoint& out) {
-  const auto best = [&](double value) {
-    const Changed changed(question, knob, value);
-    const SearchResult& result = full_search(changed.question);
-    return result.plans.empty()
-               ? std::pair<std::optional<Choice>, std::string>()
-               : std::pair(std::optional(choice_of(result.plans.front().candidate)),
-                           short_name(result.plans.front().candidate));
-  };
-  const auto before = best(upward ? at * (1 - kConfirm) : at * (1 + kConfirm));
-  const auto after = best(upward ? at * (1 + kConfirm) : at * (1 - kConfirm));
-  if (before.first != winner || !after.first || after.first == winner) return false;
-  out = {knob.name, knob.now, at, after.second};
+             const FullSearch& full_search, double at, bool upward, Confirmation& scratch,
+             FlipPoint& out) {
+  const Changed near(question, knob, upward ? at * (1 - kConfirm) : at * (1 + kConfirm));
+  const Changed past(question, knob, upward ? at * (1 + kConfirm) : at * (1 - kConfirm));
+  {
+    const std::jthread beside([&] { full_search(near.question, scratch.before); });
+    full_search(past.question, scratch.after);
+  }
+  if (scratch.before.plans.empty() || scratch.after.plans.empty()) return false;
+  const Candidate& after = scratch.after.plans.front().candidate;
+  if (choice_of(scratch.before.plans.front().candidate) != winner) return false;
+  if (choice_of(after) == winner) return false;
+  out = {knob.name, knob.now, at, short_name(after)};
   return true;
 }
 
@@ -254,7 +261,8 @@ std::string best_under(const Question& question, const std::vector<Setting>& set
   Workload workload = *question.workload;
   for (const Setting& setting : settings) setting.constraint->set(workload, setting.value);
   const Question changed = ask(workload, *question.catalog, question.profiles, *question.options);
-  const SearchResult& result = full_search(changed);
+  SearchResult result;
+  full_search(changed, result);
   return result.plans.empty() ? std::string() : short_name(result.plans.front().candidate);
 }
 
@@ -315,11 +323,12 @@ std::vector<FlipPoint> flip_points(const Question& question, const SearchResult&
   if (found.plans.empty()) return out;
   const Choice winner = choice_of(found.plans.front().candidate);
   const Pool pool(found);
+  Confirmation scratch;
   for (const Knob& knob : knobs_of(question, found)) {
     for (const bool upward : {false, true}) {
       const double at = find_change(pool, question, knob, winner, upward);
       FlipPoint flip;
-      if (at > 0 && confirm(question, knob, winner, full_search, at, upward, flip)) {
+      if (at > 0 && confirm(question, knob, winner, full_search, at, upward, scratch, flip)) {
         out.push_back(flip);
       }
     }

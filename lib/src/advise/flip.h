@@ -7,8 +7,8 @@
 
 namespace tensorpath::advise {
 
-// The result holds until the next call.
-using FullSearch = std::function<const SearchResult&(const Question&)>;
+// Overwrites the result. Called from two threads at once, each with a result of its own.
+using FullSearch = std::function<void(const Question&, SearchResult&)>;
 
 // Looks along each knob of the workload, an eighth to eight times its value, on the plans already
 // found; every hit is confirmed by the full search 1% to each side, and dropped if it does not
