@@ -95,7 +95,7 @@ void bench_recommend(const std::string& tensorpath, const std::vector<std::strin
   budget(one + " (slowest)", *std::max_element(milliseconds.begin(), milliseconds.end()), "ms", 150,
          Bar::kAtMost);
 
-  std::vector<std::string> words = {tensorpath, "recommend", "--format", "json"};
+  std::vector<std::string> words = {tensorpath, "recommend", "--screen", "--format", "json"};
   for (std::size_t i = 0; i < 1000; ++i) words.push_back(workloads[i % workloads.size()]);
   const Run run = run_once(words);
   if (WIFEXITED(run.status) && WEXITSTATUS(run.status) <= 1) {
