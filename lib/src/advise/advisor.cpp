@@ -153,13 +153,6 @@ void take_replicas(const Question& question, const Question& asked, const Planne
   evaluated.capacity_rps = holds ? under_slo.at_slo.at.request_rps * point.replicas : 0;
 }
 
-advise::CompiledLayout compile_point(const Layout& layout, const Candidate& candidate,
-                                     const Calibration& calibration) {
-  return {layout, compile(layout, calibration),
-          memory_plan(layout, candidate.max_batched_tokens, candidate.max_batch),
-          candidate.max_batch, candidate.max_batched_tokens};
-}
-
 std::string point_problem(const Candidate& candidate) {
   const Layout& l = candidate.layout;
   std::string problem = advise::unsupported_reason(*l.gpu, *l.model, *l.engine, *l.weight, *l.kv);
@@ -186,10 +179,12 @@ Expected<Plan> Advisor::estimate(const Workload& workload, const PlannedPoint& p
   const Workload free = unconstrained(workload);
   const Question question =
       point.replicas > 0 ? advise::ask(free, state_->catalog, state_->profiles, options) : asked;
-  const auto compiled = compile_point(layout, candidate, state_->calibration);
-  const auto prefill = candidate.disaggregated
-                           ? compile_point(candidate.prefill_layout, candidate, state_->calibration)
-                           : compiled;
+  const auto compile_point = [&](const Layout& l) {
+    return advise::compile_layout(l, candidate.max_batch, candidate.max_batched_tokens,
+                                  state_->calibration);
+  };
+  const auto compiled = compile_point(layout);
+  const auto prefill = candidate.disaggregated ? compile_point(candidate.prefill_layout) : compiled;
   Evaluated evaluated;
   const advise::Verdict verdict =
       advise::evaluate(question, compiled, candidate,

@@ -32,11 +32,8 @@ Family make_family(const Gpu& gpu, const Model& model, const Engine& engine, con
   for (Layout layout : layouts) {
     layout.weight = &weight;
     layout.kv = &kv;
-    const CompiledLayout compiled{
-        layout, compile(layout, calibration),
-        memory_plan(layout, defaults.max_batched_tokens, defaults.max_batch), defaults.max_batch,
-        defaults.max_batched_tokens};
-    family.layouts.push_back(compiled);
+    family.layouts.push_back(
+        compile_layout(layout, defaults.max_batch, defaults.max_batched_tokens, calibration));
   }
   return family;
 }
@@ -82,6 +79,12 @@ void search_family(const Question& question, const Family& family, SearchResult&
 }
 
 }  // namespace
+
+CompiledLayout compile_layout(const Layout& layout, int max_batch, int max_batched_tokens,
+                              const Calibration& calibration) {
+  return {layout, compile(layout, calibration), memory_plan(layout, max_batched_tokens, max_batch),
+          max_batch, max_batched_tokens};
+}
 
 ModelSpace compile_space(const Catalog& catalog, const Model& model,
                          const Calibration& calibration) {

@@ -41,6 +41,8 @@ struct ModelSpace {
   std::vector<Family> families;
 };
 
+[[nodiscard]] CompiledLayout compile_layout(const Layout& layout, int max_batch,
+                                            int max_batched_tokens, const Calibration& calibration);
 [[nodiscard]] ModelSpace compile_space(const Catalog& catalog, const Model& model,
                                        const Calibration& calibration);
 
