@@ -5,6 +5,7 @@
 #include <tensorpath/base/error.h>
 #include <tensorpath/base/file.h>
 #include <tensorpath/base/json.h>
+#include <tensorpath/base/random.h>
 #include <tensorpath/base/table.h>
 #include <tensorpath/base/units.h>
 #include <tensorpath/base/yaml.h>
