@@ -39,9 +39,7 @@ struct Attempt {
 std::string who_runs(const Settings& settings) {
   if (settings.run_as_uid != kKeepUser) return fmt::format("runs as user {}", settings.run_as_uid);
   if (::geteuid() != 0) return fmt::format("runs as user {}", ::geteuid());
-  return settings.isolation == Isolation::kUserNamespace
-             ? "runs as root without capabilities"
-             : "runs as root without capabilities (the view is not open to an unprivileged user)";
+  return "runs as root without capabilities (the view is not open to an unprivileged user)";
 }
 
 Settings decide(const SandboxSpec& spec, Isolation isolation, const Machine& machine, bool probe) {
@@ -49,7 +47,7 @@ Settings decide(const SandboxSpec& spec, Isolation isolation, const Machine& mac
   Settings out{};
   out.isolation = isolation;
   out.run_as_uid = kKeepUser;
-  const bool root = ::geteuid() == 0 && isolation != Isolation::kUserNamespace;
+  const bool root = ::geteuid() == 0;
   if (root && may_change_user() && open_to_unprivileged(spec, !is_namespaces(isolation))) {
     out.run_as_uid = kUnprivileged;
   }
@@ -59,7 +57,7 @@ Settings decide(const SandboxSpec& spec, Isolation isolation, const Machine& mac
   out.probe = probe ? 1 : 0;
   // The kernel's own limit on processes does not hold for root, nor does it count one sandbox alone
   // outside of namespaces.
-  const bool root_stays = ::geteuid() == 0 && out.run_as_uid == kKeepUser;
+  const bool root_stays = root && out.run_as_uid == kKeepUser;
   out.sample =
       limits.resident_bytes != 0 || limits.cpu_s > 0 || root_stays || !is_namespaces(isolation) ? 1
                                                                                                 : 0;
@@ -169,7 +167,7 @@ Expected<Tried> try_start(const SandboxSpec& spec, const Attempt& attempt) {
   Tried tried;
   auto encoded = encode_spec(spec, attempt.settings, attempt.filter);
   if (!encoded) return tl::unexpected(encoded.error());
-  const Spawned spawned = spawn_init(spec, *encoded, attempt.isolation);
+  const Spawned spawned = spawn_init(spec, *encoded);
   if (spawned.pid < 0) {
     tried.text = spawned.failure;
     return tried;

@@ -97,8 +97,10 @@ int child_main(void* argument) {
   ::_exit(127);
 }
 
-int namespace_flags(Isolation isolation) {
-  switch (isolation) {
+// Root's sandbox as another user: the init changes user first and makes them by itself.
+int namespace_flags(const Settings& settings) {
+  if (settings.isolation == Isolation::kUserNamespace && settings.run_as_uid != kKeepUser) return 0;
+  switch (settings.isolation) {
     case Isolation::kRootNamespace:
       return CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
     case Isolation::kUserNamespace:
@@ -153,8 +155,9 @@ void clone_child(Child& child, int flags, Spawned& spawned) {
 
 }  // namespace
 
-Spawned spawn_init(const SandboxSpec& spec, const EncodedSpec& encoded, Isolation isolation) {
+Spawned spawn_init(const SandboxSpec& spec, const EncodedSpec& encoded) {
   Spawned spawned;
+  const int flags = namespace_flags(encoded.memory.shared().settings);
   const Expected<int> image = init_image();
   if (!image) {
     spawned.failure = image.error().diagnostics.front().message;
@@ -180,11 +183,11 @@ Spawned spawn_init(const SandboxSpec& spec, const EncodedSpec& encoded, Isolatio
     child.fd_pairs = encoded.memory.bytes() + encoded.fds_at;
     child.argv[0] = name.data();
     for (std::size_t i = 1; i < kArgCount; ++i) child.argv.at(i) = child.numbers.at(i).text.data();
-    if (isolation == Isolation::kUserNamespace) {
+    if ((flags & CLONE_NEWUSER) != 0) {
       child.uid_map = uid_map.c_str();
       child.gid_map = gid_map.c_str();
     }
-    clone_child(child, namespace_flags(isolation), spawned);
+    clone_child(child, flags, spawned);
     ::close(self);
   }
   ::close(sockets[1]);

@@ -18,7 +18,6 @@ struct Spawned {
   std::string failure;  // why there is none
 };
 
-[[nodiscard]] Spawned spawn_init(const SandboxSpec& spec, const EncodedSpec& encoded,
-                                 Isolation isolation);
+[[nodiscard]] Spawned spawn_init(const SandboxSpec& spec, const EncodedSpec& encoded);
 
 }  // namespace tensorpath::sandbox

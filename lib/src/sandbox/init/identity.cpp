@@ -24,26 +24,50 @@ bool map_self(const Spec& spec, const char* file, unsigned inside, unsigned outs
   return write_text(spec.host_proc, file, text);
 }
 
+void write_maps(const Spec& spec, unsigned inside, unsigned uid, unsigned gid) {
+  // A change of user hides the process's files in /proc, the maps among them.
+  (void)::prctl(PR_SET_DUMPABLE, 1);
+  if (!write_text(spec.host_proc, "self/setgroups", "deny") && errno != ENOENT) {
+    fail_start(spec, StartFailure::kRefused, "cannot write", "/proc/self/setgroups", errno);
+  }
+  if (!map_self(spec, "self/uid_map", inside, uid) ||
+      !map_self(spec, "self/gid_map", inside, gid)) {
+    fail_start(spec, StartFailure::kRefused, "cannot write", "/proc/self/uid_map", errno);
+  }
+  (void)::prctl(PR_SET_DUMPABLE, 0);
+}
+
+void change_user(const Spec& spec) {
+  const std::uint32_t uid = spec.settings().run_as_uid;
+  if (uid == kKeepUser) return;
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 ||
+      ::setresuid(uid, uid, uid) != 0) {
+    fail_start(spec, StartFailure::kRefused, "cannot become an unprivileged user", "", errno);
+  }
+}
+
 // Root without a capability is still the owner of much; a user namespace of its own, without a
 // capability in it either, also counts the program's processes from nought.
 bool enter_own_user_namespace(const Spec& spec) {
   const unsigned uid = ::geteuid();
   const unsigned gid = ::getegid();
   if (::unshare(CLONE_NEWUSER) != 0) return false;
-  // A change of user hides the process's files in /proc, the maps among them.
-  (void)::prctl(PR_SET_DUMPABLE, 1);
-  if (!write_text(spec.host_proc, "self/setgroups", "deny") && errno != ENOENT) {
-    fail_start(spec, StartFailure::kRefused, "cannot write", "/proc/self/setgroups", errno);
-  }
-  if (!map_self(spec, "self/uid_map", kInsideUser, uid) ||
-      !map_self(spec, "self/gid_map", kInsideUser, gid)) {
-    fail_start(spec, StartFailure::kRefused, "cannot write", "/proc/self/uid_map", errno);
-  }
-  (void)::prctl(PR_SET_DUMPABLE, 0);
+  write_maps(spec, kInsideUser, uid, gid);
   return true;
 }
 
 }  // namespace
+
+void make_namespaces(const Spec& spec) {
+  change_user(spec);
+  const unsigned uid = ::geteuid();
+  const unsigned gid = ::getegid();
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                CLONE_NEWUTS) != 0) {
+    fail_start(spec, StartFailure::kRefused, "cannot make namespaces", "", errno);
+  }
+  write_maps(spec, 0, uid, gid);
+}
 
 void drop_bounding_set() {
   for (int capability = 0; capability <= kHighestCapability; ++capability) {
@@ -63,13 +87,7 @@ void drop_capabilities(std::uint64_t keep) {
 
 void become_user(const Spec& spec) {
   drop_bounding_set();
-  const std::uint32_t uid = spec.settings().run_as_uid;
-  if (uid != kKeepUser) {
-    if (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 ||
-        ::setresuid(uid, uid, uid) != 0) {
-      fail_start(spec, StartFailure::kRefused, "cannot become an unprivileged user", "", errno);
-    }
-  }
+  if (spec.settings().isolation != Isolation::kUserNamespace) change_user(spec);
   if (spec.namespaces() && enter_own_user_namespace(spec)) {
     spec.shared->report.notes |= kNoteOwnUserNamespace;
     drop_bounding_set();

@@ -78,6 +78,9 @@ void enter_ruleset(const Spec& spec, int ruleset);
 // identity.cpp
 void drop_bounding_set();
 void drop_capabilities(std::uint64_t keep);
+// Namespaces of the unprivileged user that root's sandbox runs as, where root cannot make any. The
+// next child is the first process in them.
+void make_namespaces(const Spec& spec);
 // Becomes the user that the program runs as, without any capability.
 void become_user(const Spec& spec);
 

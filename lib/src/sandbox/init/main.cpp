@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace tensorpath::sandbox {
@@ -180,6 +181,22 @@ pid_t start_program(Spec& spec) {
   return pid;
 }
 
+// Goes on as the first process of new namespaces; this one only waits for it.
+void enter_namespaces(const Spec& spec) {
+  make_namespaces(spec);
+  const pid_t inner = ::fork();
+  if (inner < 0) fail_start(spec, StartFailure::kRefused, "cannot fork", "", errno);
+  if (inner == 0) {
+    (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return;
+  }
+  ::close(spec.control);  // its end is the end of the sandbox
+  int status = 0;
+  while (::waitpid(inner, &status, 0) < 0 && errno == EINTR) {
+  }
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int run(int argc, char** argv) {
   if (argc != kArgCount) return 2;
   Spec spec;
@@ -190,10 +207,11 @@ int run(int argc, char** argv) {
   reset_signals();
   (void)::prctl(PR_SET_NAME, "tensorpath-box");
   (void)::prctl(PR_SET_DUMPABLE, 0);
-  spec.init_pid = ::getpid();
   (void)::setsid();  // a Ctrl-C is the caller's to handle
-  if (parent_is_gone(spec)) return 1;
   spec.host_proc = ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (spec.namespaces() && ::getpid() != 1) enter_namespaces(spec);
+  spec.init_pid = ::getpid();
+  if (parent_is_gone(spec)) return 1;
   open_standard(spec);
   if (spec.namespaces()) {
     make_root(spec);
