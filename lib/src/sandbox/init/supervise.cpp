@@ -302,10 +302,7 @@ int supervise(Spec& spec, pid_t program) {
   for (const FdPair& pair : spec.fds) ::close(pair.here);
   const int child_events = open_child_events();
   if (child_events < 0) return 1;
-  if (spec.namespaces()) {
-    drop_bounding_set();
-    drop_capabilities(1U << kCapabilityKill);
-  }
+  if (spec.namespaces()) drop_capabilities(1U << kCapabilityKill);
   (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   (void)::send(spec.control, &kStarted, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
   Supervisor(spec, program, child_events).run();
