@@ -65,13 +65,18 @@ struct AttemptState {
 // promoted or refused.
 [[nodiscard]] bool holds_verdict(LedgerEvent state);
 
+// A name of what went wrong: a lowercase letter, then letters, digits and underscores, at most 64
+// in all, and no word that find_claim finds ("wrong_result", not "incorrect_result").
+[[nodiscard]] bool is_failure_class(std::string_view name);
+
 // The sentence for people, without a full stop: "attempt 3: rejected (wrong_result)".
 [[nodiscard]] std::string state_sentence(const AttemptState& state);
 
-// The first word of a claim in a text ("verified", "correct", "faster", "2x", ...), in any case and
+// The first word of a claim in a text ("verified", "correct", "faster", ...), in any case and
 // with spaces, underscores, signs or invisible characters in between; empty when there is none.
 // Deliberately wide: "unverified" and "not correct" are found too. It guards our own words and
-// names; text from a model is quoted as such whatever it says.
+// names; text from a model is quoted as such whatever it says. Look-alike letters of other
+// alphabets are not folded.
 [[nodiscard]] std::string find_claim(std::string_view text);
 
 }  // namespace tensorpath::forge

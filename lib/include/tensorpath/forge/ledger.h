@@ -13,7 +13,7 @@
 // that says how long it was and its digest.
 #pragma once
 
-#include <map>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,17 +65,16 @@ class LedgerHistory {
   // Entries of one attempt, in order.
   [[nodiscard]] std::vector<const LedgerEntry*> entries_of(int attempt) const;
 
-  // Takes one line (without newline) as the next. Errors carry file:line and leave this unchanged.
-  [[nodiscard]] Status take(std::string_view line, const std::string& file_name);
   // Why `event` may not be the next of `attempt`; an error without a place.
   [[nodiscard]] Status check(LedgerEvent event, int attempt, const Json& data) const;
-  // The line, without newline, that would record this next. Errors: check's, a line too long,
-  // data that is not an object or that holds a NUL or bytes that are not UTF-8.
-  [[nodiscard]] Expected<std::string> line_for(LedgerEvent event, int attempt, const Json& data,
-                                               WallTime time) const;
-  void set_torn_bytes(std::size_t bytes) { torn_bytes_ = bytes; }
 
  private:
+  friend class Ledger;
+  friend Expected<LedgerHistory> parse_ledger(std::string_view text, const std::string& file_name,
+                                              std::string_view task_digest);
+  LedgerHistory() = default;
+  // Takes one line (without newline) as the next. Errors carry file:line and leave this unchanged.
+  [[nodiscard]] Status take(std::string_view line, const std::string& file_name);
   void apply(LedgerEntry entry);
 
   std::vector<LedgerEntry> entries_;
@@ -123,6 +122,8 @@ class Ledger {
 
  private:
   Ledger() = default;
+  // Runs `work` with the file locked and everything in it taken in.
+  [[nodiscard]] Expected<LedgerEntry> locked(const std::function<Expected<LedgerEntry>()>& work);
   [[nodiscard]] Status catch_up();
   [[nodiscard]] Status check_tail(std::size_t size) const;
   [[nodiscard]] Status write_lines(const std::string& lines);
