@@ -5,8 +5,9 @@
 // one canonical form: these keys in this order, no spaces. `seq` is the line number. `time` is the
 // writer's clock and may step back.
 //
-// The chain shows a line that was changed, removed, moved or repeated. It is no signature: who can
-// rewrite the whole file can make a new chain, which is why a packet is signed.
+// The chain shows a line that was changed, moved, repeated or taken out. It is no signature: who
+// can rewrite the whole file can make a new chain, and lines cut off at the end leave a shorter,
+// sound one. Against that, keep head() elsewhere (a packet does, and is signed).
 //
 // A writer killed in the middle of a line leaves a last line without its newline. That is no
 // damage: readers leave it out (torn_bytes) and the next append replaces it by a `recovered` line
@@ -99,7 +100,7 @@ class LedgerHistory {
 
 // A ledger open for appending. Any number of processes may have one open: each append locks the
 // file, takes in and verifies what others added, checks that the move is allowed, writes with one
-// call and syncs. One object is for one thread.
+// call and syncs. One object is for one thread of one process; a forked child opens its own.
 class Ledger {
  public:
   // Reads and verifies all of it. Errors: as read_ledger, or it cannot be written.
