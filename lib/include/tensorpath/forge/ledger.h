@@ -99,8 +99,9 @@ class LedgerHistory {
                                                       WallTime time);
 
 // A ledger open for appending. Any number of processes may have one open: each append locks the
-// file, takes in and verifies what others added, checks that the move is allowed, writes with one
-// call and syncs. One object is for one thread of one process; a forked child opens its own.
+// file, checks that the last line it knew is still there, takes in and verifies what others added,
+// checks that the move is allowed, writes with one call and syncs. Lines verified once are not read
+// again. One object is for one thread of one process; a forked child opens its own.
 class Ledger {
  public:
   // Reads and verifies all of it. Errors: as read_ledger, or it cannot be written.
