@@ -79,9 +79,13 @@ inline int in_child(const std::function<int()>& body) { return wait_for(start_ch
 // user have namespaces of its own, as one of those. False where neither is allowed.
 inline bool mount_private_tmpfs(const std::string& path, const std::string& options) {
   const auto uid = ::getuid();
+  const auto gid = ::getgid();
   if (::unshare(CLONE_NEWNS) != 0) {
     if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+    // A file needs an owner and a group that the new namespace knows.
+    std::ofstream("/proc/self/setgroups") << "deny";
     std::ofstream("/proc/self/uid_map") << fmt::format("0 {} 1", uid);
+    std::ofstream("/proc/self/gid_map") << fmt::format("0 {} 1", gid);
   }
   return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          ::mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) == 0;
