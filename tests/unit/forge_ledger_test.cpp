@@ -152,6 +152,21 @@ TEST_CASE("a line taken out, moved or repeated is seen, at the first one that do
         parse_ledger(joined(lines), "ledger.jsonl")->head());
 }
 
+TEST_CASE("a line that was rewritten with a hash of its own is seen at the next one") {
+  std::vector<std::string> lines = lines_of(filled_text());
+  for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
+    INFO("line " << i + 1);
+    auto entry = parse_ledger_line(std::string_view(lines[i]).substr(0, lines[i].size() - 1), {});
+    REQUIRE(entry);
+    entry->data["note"] = "was not there";
+    auto rewritten = lines;
+    rewritten[i] = ledger_line(*entry).value() + '\n';
+    CHECK(error_of(joined(rewritten))
+              .starts_with(
+                  fmt::format("ledger.jsonl:{}: prev is not the hash of the line before", i + 2)));
+  }
+}
+
 TEST_CASE("errors name the file, the line and what is wrong") {
   const std::vector<std::string> lines = lines_of(filled_text());
   auto broken = lines;

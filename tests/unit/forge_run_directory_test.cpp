@@ -12,6 +12,38 @@ namespace {
 
 const std::string kId = "20261129-120000-000-00abcde";
 
+// A child that holds the run's lock until it is killed.
+pid_t start_holder(const RunDirectory& run) {
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t holder = start_child([&] {
+    const auto held = run.lock("verify");
+    if (!held || ::write(ready[1], "x", 1) != 1) return 1;
+    while (true) ::pause();
+  });
+  ::close(ready[1]);
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  ::close(ready[0]);
+  return holder;
+}
+
+void end_holder(pid_t holder) {
+  ::kill(holder, SIGKILL);
+  CHECK(wait_for(holder) == 128 + SIGKILL);
+}
+
+void wait_until_open(pid_t process, const std::string& path) {
+  const std::string open_files = fmt::format("/proc/{}/fd", process);
+  while (true) {
+    for (const auto& entry : fs::directory_iterator(open_files)) {
+      std::error_code ignored;
+      if (fs::read_symlink(entry.path(), ignored) == path) return;
+    }
+    ::usleep(1000);
+  }
+}
+
 template <typename T>
 std::string error_of(const Expected<T>& result) {
   REQUIRE(!result);
@@ -178,24 +210,32 @@ TEST_CASE("a waiting process gets the run when the other is done or killed") {
   const Scratch scratch;
   const auto run = RunDirectory::create(scratch.path(), kId, kFiles, kNoon);
   REQUIRE(run);
-  int ready[2];
-  REQUIRE(::pipe(ready) == 0);
-  const pid_t holder = start_child([&] {
-    const auto held = run->lock("verify");
-    if (!held || ::write(ready[1], "x", 1) != 1) return 1;
-    while (true) ::pause();
-  });
-  char byte = 0;
-  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  const pid_t holder = start_holder(*run);
   CHECK(!run->lock("bench"));
   const pid_t waiter =
       start_child([&] { return run->lock("bench", std::chrono::seconds(60)).has_value() ? 0 : 1; });
-  ::kill(holder, SIGKILL);
-  CHECK(wait_for(holder) == 128 + SIGKILL);
+  end_holder(holder);
   CHECK(wait_for(waiter) == 0);
   CHECK(run->lock("promote"));
-  ::close(ready[0]);
-  ::close(ready[1]);
+}
+
+TEST_CASE("a removed lock file does not let two work at once") {
+  const Scratch scratch;
+  const auto run = RunDirectory::create(scratch.path(), kId, kFiles, kNoon);
+  REQUIRE(run);
+  const std::string path = fs::canonical(run->file("lock")).string();
+  const pid_t holder = start_holder(*run);
+  const pid_t waiter = start_child([&] {
+    const auto lock = run->lock("bench", std::chrono::seconds(2));
+    return !lock && lock.error().exit_code == ExitCode::kLimit ? 0 : 1;
+  });
+  wait_until_open(waiter, path);
+  REQUIRE(fs::remove(path));
+  const auto held = run->lock("promote");
+  REQUIRE(held);
+  // The waiter gets the lock of a file that is gone, and must go on waiting for the other.
+  end_holder(holder);
+  CHECK(wait_for(waiter) == 0);
 }
 
 TEST_CASE("a lock file that was removed is made again") {
