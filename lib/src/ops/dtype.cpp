@@ -42,9 +42,7 @@ constexpr std::array<Format, 13> kFormats = {{
     {DType::kInt64, "int64", 64, {}, true},
 }};
 
-constexpr const Format& format_of(DType dtype) {
-  return kFormats[static_cast<std::size_t>(dtype)];
-}
+constexpr const Format& format_of(DType dtype) { return kFormats[static_cast<std::size_t>(dtype)]; }
 
 constexpr int bias_of(const Float& f) { return (1 << (f.exponent_bits - 1)) - 1; }
 
@@ -101,8 +99,7 @@ std::uint64_t encode_float(const Format& format, double value) {
     return f.nan ? sign | nan_bits(f) : sign | encode_float(format, largest);
   }
   const int smallest = 1 - bias_of(f);
-  const int exponent =
-      magnitude == 0 ? smallest : std::max(std::ilogb(magnitude), smallest);
+  const int exponent = magnitude == 0 ? smallest : std::max(std::ilogb(magnitude), smallest);
   // Rounds in the current mode, to nearest even; both factors are exact.
   const double steps = std::nearbyint(std::ldexp(magnitude, f.fraction_bits - exponent));
   const auto fraction = static_cast<std::uint64_t>(steps);

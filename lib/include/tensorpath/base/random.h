@@ -30,9 +30,9 @@ class Random {
   Random& operator=(const Random&) = delete;
 
   [[nodiscard]] std::uint64_t bits();
-  [[nodiscard]] double uniform();                                       // in [0, 1)
+  [[nodiscard]] double uniform();                                           // in [0, 1)
   [[nodiscard]] std::int64_t between(std::int64_t low, std::int64_t high);  // both inclusive
-  [[nodiscard]] double normal();                                        // standard
+  [[nodiscard]] double normal();                                            // standard
   [[nodiscard]] bool chance(double probability) { return uniform() < probability; }
 
  private:
