@@ -1,0 +1,517 @@
+// The language in which an operator's truth is written (kernels/reference/<op>.cpp).
+//
+// A reference is a function template over the kind of number it computes with:
+//   template <typename Number> void rmsnorm(const Call& call) { ... }
+//   TENSORPATH_REFERENCE(rmsnorm)
+// With Exact it yields, for each element, the float64 value and how far from it a legal fp32
+// implementation may be: a running error analysis (Wilkinson; Higham, "Accuracy and Stability of
+// Numerical Algorithms", 2nd ed., section 3.3), each operation adding its own rounding. With
+// Emulated the same text runs in fp32, in several summation orders and accumulation types; the
+// harness proves itself with it (right orders pass, cheaper accumulations are caught).
+//
+// Everything here stands on the standard library alone, so that an operator from outside
+// (--ops DIR) compiles against this one header. Tensors are row-major and contiguous here whatever
+// their layout in the candidate's memory, and their elements are numbers whatever their type.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace tensorpath::reference {
+
+// fp32, in which candidates compute between loading and storing.
+inline constexpr double kUnit = 0x1p-24;             // unit roundoff
+inline constexpr double kSmallestNormal = 0x1p-126;  // below it a result may be flushed to zero
+inline constexpr double kLargest = 0x1.fffffep127;
+inline constexpr double kAny = std::numeric_limits<double>::infinity();
+
+// Budgets in units in the last place of fp32 (one ulp is at most 2 * kUnit relative), twice what
+// CUDA's and glibc's fp32 functions are documented to reach, so that a reformulation has room.
+inline constexpr double kDivideUlp = 2;  // a * (1 / b); IEEE division needs 0.5
+inline constexpr double kRootUlp = 2;    // sqrt 1, rsqrt 2
+inline constexpr double kExpUlp = 4;     // expf 2; exp2(x * log2(e)) adds its own term below
+inline constexpr double kLogUlp = 4;     // logf 1
+inline constexpr double kTanhUlp = 4;    // tanhf 2
+inline constexpr double kErfUlp = 4;     // erff 2
+inline constexpr double kTrigUlp = 4;    // sinf, cosf 2, on arguments that were reduced exactly
+
+// A real number and a bound on |computed - value| over all legal implementations. An error of kAny:
+// nothing is promised (an fp32 intermediate may have overflowed), any result is legal.
+struct Exact {
+  double value = 0;
+  double error = 0;
+};
+
+// What a plain fp32 implementation computes.
+struct Emulated {
+  float value = 0;
+};
+
+// One fp32 rounding of an exact result with inherited error. Results that fp32 holds exactly do not
+// round; small ones may be flushed.
+inline Exact rounded(double value, double error) {
+  const double magnitude = std::fabs(value);
+  if (!(magnitude <= kLargest)) return {value, std::isfinite(value) ? kAny : error};
+  if (static_cast<double>(static_cast<float>(value)) != value) error += kUnit * magnitude;
+  if (magnitude < kSmallestNormal && magnitude != 0) error += magnitude + 0x1p-150;
+  return {value, error};
+}
+// The same with a budget of `ulp` units in the last place, exact or not.
+inline Exact approximated(double value, double error, double ulp) {
+  const double magnitude = std::fabs(value);
+  if (!(magnitude <= kLargest)) return {value, std::isfinite(value) ? kAny : error};
+  error += ulp * 2 * kUnit * magnitude;
+  if (magnitude < kSmallestNormal && magnitude != 0) error += magnitude + 0x1p-150;
+  return {value, error};
+}
+
+// Past fp32's largest number, though the formula's own value is finite.
+inline bool overflowed(const Exact& a) { return a.error == kAny && std::fabs(a.value) > kLargest; }
+
+inline Exact operator+(Exact a, Exact b) { return rounded(a.value + b.value, a.error + b.error); }
+inline Exact operator-(Exact a, Exact b) { return rounded(a.value - b.value, a.error + b.error); }
+inline Exact operator-(Exact a) { return {-a.value, a.error}; }
+inline Exact operator*(Exact a, Exact b) {
+  if (a.error == kAny || b.error == kAny) return {a.value * b.value, kAny};
+  // An infinite factor times a zero error is no error.
+  const auto part = [](double x, double e) { return e == 0 ? 0.0 : std::fabs(x) * e; };
+  return rounded(a.value * b.value,
+                 part(a.value, b.error) + part(b.value, a.error) + a.error * b.error);
+}
+inline Exact operator/(Exact a, Exact b) {
+  const double value = a.value / b.value;
+  // A divisor that may be infinite: anything between the quotient and zero.
+  if (overflowed(b) && a.error != kAny) return {value, std::fabs(value) + kSmallestNormal};
+  if (a.error == kAny || b.error == kAny) return {value, kAny};
+  const double room = std::fabs(b.value) - b.error;
+  if (b.error > 0 && !(room > 0)) return {value, kAny};
+  const double inherited =
+      a.error == 0 && b.error == 0 ? 0 : (a.error + std::fabs(value) * b.error) / room;
+  return approximated(value, std::isnan(inherited) ? 0 : inherited, kDivideUlp);
+}
+
+inline Exact sqrt(Exact a) {
+  const double value = std::sqrt(a.value);
+  if (a.error == kAny) return {value, kAny};
+  const double lower = std::sqrt(std::fmax(0.0, a.value - a.error));
+  const double error =
+      a.error == 0 ? 0 : std::fmax(std::sqrt(a.value + a.error) - value, value - lower);
+  return approximated(value, error, kRootUlp);
+}
+inline Exact rsqrt(Exact a) {
+  const double value = 1.0 / std::sqrt(a.value);
+  if (overflowed(a)) return {value, value + kSmallestNormal};
+  if (a.error == kAny) return {value, kAny};
+  const double room = a.value - a.error;
+  if (a.error > 0 && !(room > 0)) return {value, kAny};
+  const double error = a.error == 0 ? 0 : 1.0 / std::sqrt(room) - value;
+  return approximated(value, error, kRootUlp);
+}
+inline Exact exp(Exact a) {
+  const double value = std::exp(a.value);
+  if (overflowed(a) && a.value < 0) return {0, kSmallestNormal};
+  if (a.error == kAny) return {value, kAny};
+  if (!std::isfinite(a.value)) return {value, 0};
+  // exp2(x * log2(e)) rounds its argument once or twice.
+  const double argument = a.error + 2 * kUnit * std::fabs(a.value);
+  const double highest = std::exp(a.value + argument);
+  return approximated(value, std::isinf(highest) ? kAny : highest - value, kExpUlp);
+}
+inline Exact log(Exact a) {
+  const double value = std::log(a.value);
+  if (a.error == kAny) return {value, kAny};
+  const double room = a.value - a.error;
+  if (a.error > 0 && !(room > 0)) return {value, kAny};
+  return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
+}
+inline Exact log1p(Exact a) {
+  const double value = std::log1p(a.value);
+  const double room = 1 + a.value - a.error;
+  if (a.error == kAny || (a.error > 0 && !(room > 0))) return {value, kAny};
+  return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
+}
+inline Exact tanh(Exact a) {
+  const double value = std::tanh(a.value);
+  if (overflowed(a)) return approximated(value, 0, kTanhUlp);
+  if (a.error == kAny) return {value, kAny};
+  return approximated(value, std::fmin(a.error, 2.0), kTanhUlp);
+}
+inline Exact erf(Exact a) {
+  const double value = std::erf(a.value);
+  if (overflowed(a)) return approximated(value, 0, kErfUlp);
+  if (a.error == kAny) return {value, kAny};
+  return approximated(value, std::fmin(1.1283791670955126 * a.error, 2.0), kErfUlp);
+}
+inline Exact sin(Exact a) { return {std::sin(a.value), a.error + kTrigUlp * 2 * kUnit}; }
+inline Exact cos(Exact a) { return {std::cos(a.value), a.error + kTrigUlp * 2 * kUnit}; }
+inline Exact abs(Exact a) { return {std::fabs(a.value), a.error}; }
+// Of two numbers, a NaN wins (IEEE 754-2019 maximum; torch.maximum).
+inline Exact maximum(Exact a, Exact b) {
+  const double value = std::isnan(a.value) || std::isnan(b.value)
+                           ? std::numeric_limits<double>::quiet_NaN()
+                           : std::fmax(a.value, b.value);
+  return {value, std::fmax(a.error, b.error)};
+}
+inline Exact minimum(Exact a, Exact b) { return -maximum(-a, -b); }
+
+inline Emulated operator+(Emulated a, Emulated b) { return {a.value + b.value}; }
+inline Emulated operator-(Emulated a, Emulated b) { return {a.value - b.value}; }
+inline Emulated operator-(Emulated a) { return {-a.value}; }
+inline Emulated operator*(Emulated a, Emulated b) { return {a.value * b.value}; }
+inline Emulated operator/(Emulated a, Emulated b) { return {a.value / b.value}; }
+inline Emulated sqrt(Emulated a) { return {std::sqrt(a.value)}; }
+inline Emulated rsqrt(Emulated a) { return {1.0F / std::sqrt(a.value)}; }
+inline Emulated exp(Emulated a) { return {std::exp(a.value)}; }
+inline Emulated log(Emulated a) { return {std::log(a.value)}; }
+inline Emulated log1p(Emulated a) { return {std::log1p(a.value)}; }
+inline Emulated tanh(Emulated a) { return {std::tanh(a.value)}; }
+inline Emulated erf(Emulated a) { return {std::erf(a.value)}; }
+inline Emulated sin(Emulated a) { return {std::sin(a.value)}; }
+inline Emulated cos(Emulated a) { return {std::cos(a.value)}; }
+inline Emulated abs(Emulated a) { return {std::fabs(a.value)}; }
+inline Emulated maximum(Emulated a, Emulated b) {
+  return std::isnan(a.value) || std::isnan(b.value)
+             ? Emulated{std::numeric_limits<float>::quiet_NaN()}
+             : Emulated{std::fmax(a.value, b.value)};
+}
+inline Emulated minimum(Emulated a, Emulated b) { return -maximum(-a, -b); }
+
+// A constant of the formula, rounded to fp32 where that is inexact.
+template <typename Number>
+Number constant(double value);
+template <>
+inline Exact constant<Exact>(double value) {
+  return rounded(value, 0);
+}
+template <>
+inline Emulated constant<Emulated>(double value) {
+  return {static_cast<float>(value)};
+}
+
+// A rounding to another type on the way: rounds[i] of a call, declared in the operator's file.
+struct Rounding {
+  const char* name;
+  double unit;             // unit roundoff of the type
+  double smallest_normal;  // of the type
+  double smallest_positive;
+  double largest;
+};
+
+// How an Emulated run sums: what kernels do, and what they must not.
+struct Emulation {
+  enum class Order {
+    kForward,
+    kBackward,
+    kPairwise,
+    kLanes
+  };  // kLanes: 32 partial sums, then a tree
+  Order order = Order::kForward;
+  double accumulate_unit = kUnit;  // larger: each partial sum is rounded to that many bits
+};
+
+struct Tensor {
+  const char* name;
+  const double* values;       // size numbers; for judged outputs what the candidate wrote
+  const std::uint64_t* bits;  // size bit patterns, as stored
+  std::int64_t size;
+  const std::int64_t* shape;
+  int rank;
+
+  [[nodiscard]] std::int64_t dim(int axis) const { return shape[axis < 0 ? rank + axis : axis]; }
+  [[nodiscard]] double operator[](std::int64_t i) const { return values[i]; }
+  [[nodiscard]] std::int64_t integer(std::int64_t i) const {
+    return static_cast<std::int64_t>(values[i]);
+  }
+  template <typename Number>
+  [[nodiscard]] Number at(std::int64_t i) const;
+};
+template <>
+inline Exact Tensor::at<Exact>(std::int64_t i) const {
+  const double magnitude = std::fabs(values[i]);
+  // Denormal fp32 inputs may be read as zero.
+  return {values[i], magnitude < kSmallestNormal ? magnitude : 0};
+}
+template <>
+inline Emulated Tensor::at<Emulated>(std::int64_t i) const {
+  return {static_cast<float>(values[i])};
+}
+
+// Where the truth of one output goes. Every element must be set.
+struct Output {
+  const char* name;
+  double* values;
+  double* errors;
+  std::uint64_t* bits;   // of moved elements; null unless the output's rule is bitwise
+  unsigned char* legal;  // allow(): classes that are legal besides the value's own
+  std::int64_t size;
+  const std::int64_t* shape;
+  int rank;
+
+  enum Class : unsigned char {
+    kNan = 1,
+    kPositiveInfinity = 2,
+    kNegativeInfinity = 4,
+    kFinite = 8
+  };
+
+  void set(std::int64_t i, Exact number) const {
+    values[i] = number.value;
+    errors[i] = number.error;
+  }
+  void set(std::int64_t i, Emulated number) const {
+    values[i] = static_cast<double>(number.value);
+    errors[i] = 0;
+  }
+  // An integer, exactly.
+  void set_integer(std::int64_t i, std::int64_t number) const {
+    values[i] = static_cast<double>(number);
+    errors[i] = 0;
+  }
+  // Element j of `from`, bit for bit.
+  void move(std::int64_t i, const Tensor& from, std::int64_t j) const {
+    values[i] = from.values[j];
+    errors[i] = 0;
+    if (bits != nullptr) bits[i] = from.bits[j];
+  }
+  void allow(std::int64_t i, unsigned char classes) const { legal[i] |= classes; }
+};
+
+struct NamedInteger {
+  const char* name;
+  std::int64_t value;
+};
+struct NamedNumber {
+  const char* name;
+  double value;
+};
+
+// What the judge of an output finds wrong (rules selection, sample and codes).
+class Judgement {
+ public:
+  virtual ~Judgement() = default;
+  // Element `index` of an output is not legal: what is wrong, what was expected, and how far off it
+  // is in units of what is allowed (infinite when that has no meaning).
+  virtual void reject(const char* output, std::int64_t index, const std::string& what,
+                      double excess) = 0;
+};
+
+// One case: shapes, attributes, inputs, and where the outputs go.
+struct Call {
+  const NamedInteger* dims;
+  int dim_count;
+  const NamedNumber* attributes;
+  int attribute_count;
+  const Tensor* inputs;  // inout tensors are among them with their first contents
+  int input_count;
+  const Output* outputs;
+  int output_count;
+  const Rounding* roundings;
+  int rounding_count;
+  double accumulate_unit;      // of the type in which sums are declared to be kept
+  const Emulation* emulation;  // null: exact
+
+  [[nodiscard]] std::int64_t dim(const char* name) const {
+    return find(dims, dim_count, name).value;
+  }
+  [[nodiscard]] double attribute(const char* name) const {
+    return find(attributes, attribute_count, name).value;
+  }
+  [[nodiscard]] const Tensor& input(const char* name) const {
+    return find(inputs, input_count, name);
+  }
+  [[nodiscard]] const Output& output(const char* name) const {
+    return find(outputs, output_count, name);
+  }
+  // The number after a declared intermediate rounding that an implementation may do or leave out.
+  template <typename Number>
+  [[nodiscard]] Number rounded(const char* name, Number number) const;
+
+ private:
+  template <typename Entry>
+  static const Entry& find(const Entry* entries, int count, const char* name) {
+    for (int i = 0; i < count; ++i) {
+      if (std::strcmp(entries[i].name, name) == 0) return entries[i];
+    }
+    throw std::logic_error(std::string("the operator's file declares no '") + name + "'");
+  }
+};
+template <>
+inline Exact Call::rounded<Exact>(const char* name, Exact number) const {
+  const Rounding& to = find(roundings, rounding_count, name);
+  const double magnitude = std::fabs(number.value) + (number.error == kAny ? 0 : number.error);
+  if (magnitude > to.largest) return {number.value, std::isfinite(number.value) ? kAny : 0};
+  number.error += to.unit * magnitude;
+  if (magnitude < to.smallest_normal) number.error += to.smallest_positive;
+  return number;
+}
+template <>
+inline Emulated Call::rounded<Emulated>(const char* /*name*/, Emulated number) const {
+  return number;
+}
+
+// Growth of the rounding error of a sum of n terms, over u times the sum of their magnitudes, in
+// any order: random-walk growth with a factor of two (Higham and Mary 2019, "A New Approach to
+// Probabilistic Rounding Error Analysis"); n * u is the worst case and hides a cheaper type.
+inline double sum_growth(std::int64_t terms) {
+  return terms < 2 ? 0 : 2 * std::sqrt(static_cast<double>(terms));
+}
+
+template <typename Number>
+class Sum;
+
+template <>
+class Sum<Exact> {
+ public:
+  explicit Sum(const Call& call) : unit_(call.accumulate_unit) {}
+
+  void add(Exact term) {
+    value_ += term.value;
+    magnitude_ += std::fabs(term.value);
+    error_ += term.error;
+    ++terms_;
+    if (term.error == 0 && term.value != 0 && std::isfinite(term.value)) {
+      lowest_ = std::fmin(lowest_, lowest_bit(term.value));
+    }
+  }
+  [[nodiscard]] Exact total() const {
+    if (!std::isfinite(value_)) return {value_, 0};
+    if (magnitude_ > kLargest) return {value_, kAny};
+    // Terms that are multiples of a power of two and small enough beside it sum without rounding,
+    // in any order and grouping: such probes leave no room for a cheaper accumulation.
+    if (error_ == 0 && magnitude_ <= lowest_ / unit_) return {value_, 0};
+    return {value_, error_ + unit_ * sum_growth(terms_) * magnitude_ +
+                        (std::fabs(value_) < kSmallestNormal ? kSmallestNormal : 0)};
+  }
+
+ private:
+  static double lowest_bit(double value) {
+    int exponent = 0;
+    const double fraction = std::frexp(std::fabs(value), &exponent);
+    const auto digits = static_cast<std::uint64_t>(std::ldexp(fraction, 53));
+    return std::ldexp(static_cast<double>(digits & (~digits + 1)), exponent - 53);
+  }
+
+  double unit_;
+  double value_ = 0;
+  double magnitude_ = 0;
+  double error_ = 0;
+  double lowest_ = std::numeric_limits<double>::infinity();
+  std::int64_t terms_ = 0;
+};
+
+template <>
+class Sum<Emulated> {
+ public:
+  explicit Sum(const Call& call, std::int64_t terms = 0) : emulation_(*call.emulation) {
+    terms_.reserve(static_cast<std::size_t>(terms));
+  }
+
+  void add(Emulated term) { terms_.push_back(term.value); }
+  [[nodiscard]] Emulated total() const {
+    std::vector<float> terms = terms_;
+    switch (emulation_.order) {
+      case Emulation::Order::kBackward:
+        return {forward(terms.rbegin(), terms.rend())};
+      case Emulation::Order::kPairwise:
+        return {pairwise(terms)};
+      case Emulation::Order::kLanes: {
+        std::vector<float> lanes(32, 0.0F);
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+          lanes[i % 32] = kept(lanes[i % 32] + terms[i]);
+        }
+        return {pairwise(lanes)};
+      }
+      default:
+        return {forward(terms.begin(), terms.end())};
+    }
+  }
+
+ private:
+  // A partial sum as the accumulation type keeps it.
+  [[nodiscard]] float kept(float sum) const {
+    if (emulation_.accumulate_unit <= kUnit || !std::isfinite(sum) || sum == 0) return sum;
+    const double quantum =
+        std::ldexp(2 * emulation_.accumulate_unit, std::ilogb(static_cast<double>(sum)));
+    return static_cast<float>(std::nearbyint(static_cast<double>(sum) / quantum) * quantum);
+  }
+  template <typename Iterator>
+  [[nodiscard]] float forward(Iterator begin, Iterator end) const {
+    float sum = 0;
+    for (; begin != end; ++begin) sum = kept(sum + *begin);
+    return sum;
+  }
+  [[nodiscard]] float pairwise(std::vector<float> terms) const {
+    if (terms.empty()) return 0;
+    while (terms.size() > 1) {
+      const std::size_t half = (terms.size() + 1) / 2;
+      for (std::size_t i = 0; i + half < terms.size(); ++i)
+        terms[i] = kept(terms[i] + terms[i + half]);
+      terms.resize(half);
+    }
+    return terms.front();
+  }
+
+  Emulation emulation_;
+  std::vector<float> terms_;
+};
+
+// Sum over i < n of a[i * step_a] * b[i * step_b]: what matrix products are made of, and fast.
+template <typename Number>
+Number dot(const Call& call, const Tensor& a, std::int64_t begin_a, std::int64_t step_a,
+           const Tensor& b, std::int64_t begin_b, std::int64_t step_b, std::int64_t n) {
+  Sum<Number> sum(call);
+  for (std::int64_t i = 0; i < n; ++i) {
+    sum.add(a.at<Number>(begin_a + i * step_a) * b.at<Number>(begin_b + i * step_b));
+  }
+  return sum.total();
+}
+template <>
+inline Exact dot<Exact>(const Call& call, const Tensor& a, std::int64_t begin_a,
+                        std::int64_t step_a, const Tensor& b, std::int64_t begin_b,
+                        std::int64_t step_b, std::int64_t n) {
+  const double* x = a.values + begin_a;
+  const double* y = b.values + begin_b;
+  double value = 0;
+  double magnitude = 0;
+  bool integers = true;  // then every partial sum is one, and small ones are exact
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double product = x[i * step_a] * y[i * step_b];
+    value += product;
+    magnitude += std::fabs(product);
+    integers = integers && product == std::nearbyint(product);
+  }
+  if (!std::isfinite(value)) return {value, 0};
+  if (magnitude > kLargest) return {value, kAny};
+  if (integers && magnitude <= 1 / call.accumulate_unit) return {value, 0};
+  return {value, (call.accumulate_unit * sum_growth(n) + kUnit) * magnitude +
+                     static_cast<double>(n) * kSmallestNormal};
+}
+
+// What a reference file offers. The judge is null unless an output's rule asks for one.
+struct Entry {
+  const char* name;
+  void (*truth)(const Call& call);
+  void (*judge)(const Call& call, const Tensor* written, Judgement& judgement);
+};
+
+}  // namespace tensorpath::reference
+
+// Written outside any namespace, after the reference's own.
+#define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                          \
+  extern "C" __attribute__((visibility("default")))                             \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op;               \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op = {            \
+      #op,                                                                      \
+      [](const ::tensorpath::reference::Call& call) {                           \
+        call.emulation != nullptr ? op<::tensorpath::reference::Emulated>(call) \
+                                  : op<::tensorpath::reference::Exact>(call);   \
+      },                                                                        \
+      judge_function};
+#define TENSORPATH_REFERENCE(op) TENSORPATH_REFERENCE_ENTRY(op, nullptr)
+#define TENSORPATH_REFERENCE_WITH_JUDGE(op, judge_function) \
+  TENSORPATH_REFERENCE_ENTRY(op, judge_function)
