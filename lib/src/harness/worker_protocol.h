@@ -33,7 +33,7 @@ struct Buffer {
   std::uint64_t data_offset;   // of the data from the first page
   std::uint64_t bytes;
   Role role;
-  std::uint32_t at_end;        // cuda: flush against the end of the mapping, else at its start
+  std::uint32_t at_end;  // cuda: flush against the end of the mapping, else at its start
 };
 
 // One argument: of the host entry's struct (all are eight bytes) or of a launch.
@@ -78,7 +78,7 @@ struct RequestHeader {
 
 struct Reply {
   enum class Status : std::uint32_t {
-    kReady,    // the code is loaded; sent once, before the first request
+    kReady,  // the code is loaded; sent once, before the first request
     kDone,
     kFault,    // a signal; sent from its handler, the worker ends
     kLoad,     // the code does not load
@@ -89,11 +89,11 @@ struct Reply {
   Status status;
   std::uint64_t nonce;
   std::int32_t signal;
-  std::int32_t code;            // si_code, system call number or CUresult
-  std::uint64_t address;        // of the fault, from the reservation's start; ~0: outside it
-  std::uint8_t instruction[16]; // at the fault
-  std::uint64_t nanoseconds;    // cuda: between the events around the launches
-  char text[160];               // of the loader or driver, for the log
+  std::int32_t code;             // si_code, system call number or CUresult
+  std::uint64_t address;         // of the fault, from the reservation's start; ~0: outside it
+  std::uint8_t instruction[16];  // at the fault
+  std::uint64_t nanoseconds;     // cuda: between the events around the launches
+  char text[160];                // of the loader or driver, for the log
 };
 
 }  // namespace tensorpath::worker
