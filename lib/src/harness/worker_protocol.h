@@ -23,6 +23,9 @@ inline constexpr std::uint64_t kPage = 4096;
 // Address space set aside for buffers, all of it unmapped but for those of the call: a step past a
 // buffer's pages faults wherever they lie. A page number in it is what `page` below counts.
 inline constexpr std::uint64_t kReserved = 1ULL << 36;
+// cuda: memory is mapped in steps of this; a buffer's first page is a multiple of it and so is its
+// span.
+inline constexpr std::uint64_t kDevicePage = 2ULL << 20;
 
 enum class Role : std::uint32_t { kInput, kOutput, kWorkspace };
 
@@ -74,6 +77,8 @@ struct RequestHeader {
   std::uint32_t launches;  // cuda
   std::uint32_t maps;      // cuda
   std::uint32_t repeats;   // 1; more: the same call again and again without a reply in between
+  std::uint32_t prepare;   // cuda: how many of the launches come first and are not timed
+  std::uint32_t reserved;
 };
 
 struct Reply {
