@@ -52,7 +52,7 @@ struct CallSpec {
   Symbols symbols;                  // for the plan
   std::vector<std::pair<std::string, double>> attributes;
   std::vector<std::string> dims, strides;  // names in the order of the host struct
-  bool flush_end = true;   // buffers end at an unmapped page, else they start after one
+  bool flush_end = true;  // buffers end at an unmapped page, else they start after one
   unsigned char poison = 0;
   std::uint64_t placement = 0;  // equal numbers put buffers at equal addresses
   std::uint64_t schedule = 0;

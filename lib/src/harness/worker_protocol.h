@@ -23,6 +23,9 @@ inline constexpr std::uint64_t kPage = 4096;
 // Address space set aside for buffers, all of it unmapped but for those of the call: a step past a
 // buffer's pages faults wherever they lie. A page number in it is what `page` below counts.
 inline constexpr std::uint64_t kReserved = 1ULL << 36;
+// cuda: memory is mapped in steps of this; a buffer's first page is a multiple of it and so is its
+// span.
+inline constexpr std::uint64_t kDevicePage = 2ULL << 20;
 
 enum class Role : std::uint32_t { kInput, kOutput, kWorkspace };
 
@@ -33,7 +36,7 @@ struct Buffer {
   std::uint64_t data_offset;   // of the data from the first page
   std::uint64_t bytes;
   Role role;
-  std::uint32_t at_end;        // cuda: flush against the end of the mapping, else at its start
+  std::uint32_t at_end;  // cuda: flush against the end of the mapping, else at its start
 };
 
 // One argument: of the host entry's struct (all are eight bytes) or of a launch.
@@ -74,11 +77,13 @@ struct RequestHeader {
   std::uint32_t launches;  // cuda
   std::uint32_t maps;      // cuda
   std::uint32_t repeats;   // 1; more: the same call again and again without a reply in between
+  std::uint32_t prepare;   // cuda: how many of the launches come first and are not timed
+  std::uint32_t reserved;
 };
 
 struct Reply {
   enum class Status : std::uint32_t {
-    kReady,    // the code is loaded; sent once, before the first request
+    kReady,  // the code is loaded; sent once, before the first request
     kDone,
     kFault,    // a signal; sent from its handler, the worker ends
     kLoad,     // the code does not load
@@ -89,11 +94,11 @@ struct Reply {
   Status status;
   std::uint64_t nonce;
   std::int32_t signal;
-  std::int32_t code;            // si_code, system call number or CUresult
-  std::uint64_t address;        // of the fault, from the reservation's start; ~0: outside it
-  std::uint8_t instruction[16]; // at the fault
-  std::uint64_t nanoseconds;    // cuda: between the events around the launches
-  char text[160];               // of the loader or driver, for the log
+  std::int32_t code;             // si_code, system call number or CUresult
+  std::uint64_t address;         // of the fault, from the reservation's start; ~0: outside it
+  std::uint8_t instruction[16];  // at the fault
+  std::uint64_t nanoseconds;     // cuda: between the events around the launches
+  char text[160];                // of the loader or driver, for the log
 };
 
 }  // namespace tensorpath::worker

@@ -16,9 +16,17 @@ namespace tensorpath {
 
 // One argument of a launch.
 struct PlanArgument {
-  enum class Kind : std::uint8_t { kTensor, kWorkspace, kTensorMap, kInt32, kInt64, kFloat, kDouble };
+  enum class Kind : std::uint8_t {
+    kTensor,
+    kWorkspace,
+    kTensorMap,
+    kInt32,
+    kInt64,
+    kFloat,
+    kDouble
+  };
   Kind kind = Kind::kInt64;
-  std::string name;      // tensor, workspace, map, or attribute (kFloat, kDouble)
+  std::string name;  // tensor, workspace, map, or attribute (kFloat, kDouble)
   Expression value = Expression::constant(0);  // kInt32, kInt64
 };
 
@@ -47,13 +55,13 @@ struct PlanTensorMap {
 struct Plan {
   std::vector<PlanWorkspace> workspaces;  // host kernels: at most one
   std::vector<PlanTensorMap> tensor_maps;
-  std::vector<PlanLaunch> prepare;        // repack static inputs, before and untimed
-  std::vector<PlanLaunch> launches;       // none on host
+  std::vector<PlanLaunch> prepare;   // repack static inputs, before and untimed
+  std::vector<PlanLaunch> launches;  // none on host
 };
 
 struct Candidate {
   std::vector<std::pair<std::string, std::string>> files;  // name, contents; sorted by name
-  std::string digest;  // SHA-256 over names and contents
+  std::string digest;                                      // SHA-256 over names and contents
   Plan plan;
 
   [[nodiscard]] const std::string* find(std::string_view name) const;

@@ -19,7 +19,7 @@ enum class DeviceKind : std::uint8_t { kHost, kCuda };
 [[nodiscard]] std::string_view language_of(DeviceKind kind);  // "cpp", "cuda"
 
 struct TaskLimits {
-  double call_s = 10;               // one call of the candidate
+  double call_s = 10;  // one call of the candidate
   double compile_s = 120;
   std::uint64_t memory_bytes = 8ULL << 30;  // of the worker
   std::uint64_t compile_memory_bytes = 4ULL << 30;
@@ -33,7 +33,7 @@ struct Task {
   std::string gpu;           // "host", or the name of a GPU of the catalog
   std::string architecture;  // host: "x86-64-v3"; cuda: "sm_90"
   std::string objective = "latency";
-  int cases = 44;            // hidden cases of an attempt, at least
+  int cases = 44;  // hidden cases of an attempt, at least
   TaskLimits limits;
 };
 

@@ -20,7 +20,14 @@
 namespace tensorpath {
 
 enum class Gate : std::uint8_t {
-  kContract, kCompile, kObject, kSmoke, kHoldout, kSteady, kSanitize, kCleanup,
+  kContract,
+  kCompile,
+  kObject,
+  kSmoke,
+  kHoldout,
+  kSteady,
+  kSanitize,
+  kCleanup,
 };
 [[nodiscard]] std::string_view name_of(Gate gate);
 
@@ -49,9 +56,9 @@ struct VerifyReport {
   std::string detail;
   std::string suspected_cause;  // empty when there is no suspicion
   std::vector<GateReport> gates;
-  int cases = 0;          // hidden ones that were run and compared whole
+  int cases = 0;  // hidden ones that were run and compared whole
   std::int64_t elements = 0;
-  double worst = 0;       // largest error over what is allowed
+  double worst = 0;  // largest error over what is allowed
   double worst_ulp = 0;
   std::array<std::int64_t, kUlpEdges.size() + 1> ulp_histogram{};
   bool deterministic = true;  // equal inputs gave equal bytes in every run
@@ -59,7 +66,7 @@ struct VerifyReport {
   SandboxLevel sandbox = SandboxLevel::kLimits;
   std::string sandbox_reason;
   std::vector<std::string> defences_off;  // only in the self-test
-  std::string toolchain;   // compiler and its version, architecture, flags
+  std::string toolchain;                  // compiler and its version, architecture, flags
   std::string candidate_digest;
   std::string commitment;  // SHA-256 that bound seed, cases and digests before compiling
   std::string seed;        // revealed: hex; empty while nothing was committed
@@ -73,10 +80,10 @@ struct VerifyReport {
 
 struct VerifyOptions {
   SandboxMode sandbox = SandboxMode::kStrict;
-  std::string worker;           // path of tensorpath-worker
-  std::string scratch;          // directory for build products; empty: a temporary one
+  std::string worker;   // path of tensorpath-worker
+  std::string scratch;  // directory for build products; empty: a temporary one
   bool sanitizers = true;
-  int threads = 0;              // of the pool; 0: as many as cores, at most 4
+  int threads = 0;  // of the pool; 0: as many as cores, at most 4
   // Called when a gate ends, and with the commitment before anything is compiled.
   std::function<Status(const std::string& commitment)> on_commit;
   std::function<Status(const GateReport&)> on_gate;
@@ -84,7 +91,8 @@ struct VerifyOptions {
 
 // Errors are the machine's or the harness's (no compiler, sandbox not to be had); whatever the
 // candidate does is a report.
-[[nodiscard]] Expected<VerifyReport> verify(const Task& task, const std::string& candidate_directory,
+[[nodiscard]] Expected<VerifyReport> verify(const Task& task,
+                                            const std::string& candidate_directory,
                                             const VerifyOptions& options);
 
 }  // namespace tensorpath
