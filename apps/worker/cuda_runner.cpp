@@ -102,8 +102,10 @@ int CudaRunner::run() {
     if (done) take_away();
     send_reply(reply_);
     // After a fault the context is of no more use.
-    if (!done) std::_Exit(1);
+    if (!done && !options_.copies) std::_Exit(1);
+    if (!done) return 1;  // compute-sanitizer reports at a regular exit
   }
+  if (options_.copies) return 0;
   std::_Exit(0);
 }
 
