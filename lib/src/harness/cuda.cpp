@@ -28,7 +28,9 @@ class CudaDevice : public Device {
                                               const Built& built) const override {
     const auto bytes = read_file(built.path, 64U << 20);
     if (!bytes) return tl::unexpected(bytes.error());
-    return scan_cubin(*bytes, bench.candidate.plan, bench.defences);
+    const auto ptx = read_file(built.path.substr(0, built.path.rfind('.')) + ".ptx", 64U << 20);
+    if (!ptx) return tl::unexpected(ptx.error());
+    return scan_cubin(*bytes, *ptx, bench.candidate.plan, bench.defences);
   }
 
   // compute-sanitizer needs more of a driver than a kernel does; where it does not work there is no

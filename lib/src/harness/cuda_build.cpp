@@ -224,7 +224,8 @@ Expected<Built> build_cubin(const CudaToolkit& toolkit, const Bench& bench, Buil
   const std::string object = path_join(out, "kernel.cubin");
   spec.argv = {toolkit.nvcc};
   spec.argv.insert(spec.argv.end(), flags.begin(), flags.end());
-  spec.argv.insert(spec.argv.end(), {"-o", object, source});
+  // The PTX beside the cubin is looked at too.
+  spec.argv.insert(spec.argv.end(), {"--keep", "--keep-dir", out, "-o", object, source});
   const auto outcome = run_sandboxed(spec, bench.options.sandbox);
   if (!outcome) return tl::unexpected(outcome.error());
   if (outcome->end == SandboxEnd::kStartFailed) {

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cstring>
 #include <map>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -89,21 +88,14 @@ Refusal scan_state(const ElfObject& object) {
                         "__constant__ or constexpr, text and __device__ variables nowhere",
                         section.name, section.size, names.empty() ? "" : ": ", names)};
   }
-  // Constant memory is global memory that one bank reads; its address would let a kernel write it.
-  std::set<std::string_view> constants;
-  for (const ElfSymbol& symbol : object.symbols) {
-    const bool constant = symbol.type == ElfSymbol::kObject &&
-                          symbol.section < object.sections.size() &&
-                          starts_with(object.sections[symbol.section].name, ".nv.constant");
-    if (constant) constants.insert(symbol.name);
-  }
-  for (const ElfRelocation& relocation : object.relocations) {
-    if (constants.count(relocation.symbol) == 0) continue;
-    return {Failure::kWritableState,
-            fmt::format("the address of __constant__ {} is taken; index it directly",
-                        quote_input(relocation.symbol))};
-  }
   return {};
+}
+
+// Constant memory is global memory that one bank reads: through its generic address a kernel could
+// write it. The cubin shows no trace of that, the PTX it came from does.
+Refusal scan_ptx(std::string_view ptx) {
+  if (ptx.find("cvta.const") == std::string_view::npos) return {};
+  return {Failure::kWritableState, "the address of a __constant__ is taken; index it directly"};
 }
 
 Refusal scan_imports(const ElfObject& object) {
@@ -201,7 +193,8 @@ std::vector<CubinKernel> kernels_of(const ElfObject& object, std::string_view by
   return kernels;
 }
 
-Refusal scan_cubin(std::string_view bytes, const Plan& plan, const Defences& defences) {
+Refusal scan_cubin(std::string_view bytes, std::string_view ptx, const Plan& plan,
+                   const Defences& defences) {
   const auto object = read_elf(bytes, "kernel.cubin");
   if (!object) return {Failure::kCompileError, object.error().to_string()};
   if (object->machine != kElfMachineCuda) {
@@ -212,6 +205,7 @@ Refusal scan_cubin(std::string_view bytes, const Plan& plan, const Defences& def
   }
   if (defences.state_scan) {
     if (auto refusal = scan_state(*object); refusal.failure != Failure::kNone) return refusal;
+    if (auto refusal = scan_ptx(ptx); refusal.failure != Failure::kNone) return refusal;
   }
   const std::vector<CubinKernel> kernels = kernels_of(*object, bytes);
   for (const auto* launches : {&plan.prepare, &plan.launches}) {

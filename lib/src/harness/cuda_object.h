@@ -23,8 +23,9 @@ struct CubinKernel {
 // Kernels in the order of the object's symbols.
 [[nodiscard]] std::vector<CubinKernel> kernels_of(const ElfObject& object, std::string_view bytes);
 
-// State, imports, and kernels of the plan that are missing or take other arguments.
-[[nodiscard]] Refusal scan_cubin(std::string_view bytes, const Plan& plan,
+// State, imports, and kernels of the plan that are missing or take other arguments. `ptx` is what
+// the cubin was assembled from.
+[[nodiscard]] Refusal scan_cubin(std::string_view bytes, std::string_view ptx, const Plan& plan,
                                  const Defences& defences);
 
 // One kernel's part of what `nvcc --resource-usage` prints.
