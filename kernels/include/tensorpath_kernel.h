@@ -51,8 +51,8 @@ using tp_code = std::uint8_t;
  * call to call. */
 struct tp_pool {
   std::int64_t threads;
-  void (*run)(const tp_pool* pool, std::int64_t tasks, void (*body)(void* context, std::int64_t task),
-              void* context);
+  void (*run)(const tp_pool* pool, std::int64_t tasks,
+              void (*body)(void* context, std::int64_t task), void* context);
 };
 template <typename Body>
 static inline void tp_parallel_for(const tp_pool* pool, std::int64_t tasks, Body&& body) {

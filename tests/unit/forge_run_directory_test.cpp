@@ -35,13 +35,14 @@ void end_holder(pid_t holder) {
 
 void wait_until_open(pid_t process, const std::string& path) {
   const std::string open_files = fmt::format("/proc/{}/fd", process);
-  while (true) {
+  for (int tries = 0; tries < 60'000; ++tries) {
     for (const auto& entry : fs::directory_iterator(open_files)) {
       std::error_code ignored;
       if (fs::read_symlink(entry.path(), ignored) == path) return;
     }
     ::usleep(1000);
   }
+  FAIL("the waiter never opened " << path);
 }
 
 template <typename T>

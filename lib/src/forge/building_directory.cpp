@@ -108,7 +108,7 @@ Status BuildingDirectory::write(const std::string& path, std::string_view conten
                                 bool executable) {
   const std::size_t slash = path.rfind('/');
   if (slash != std::string::npos) {
-    if (const Status made = make_directory(path.substr(0, slash)); !made) return made;
+    if (Status made = make_directory(path.substr(0, slash)); !made) return made;
   }
   return write_new_file(path_join(path_, path), contents, executable);
 }

@@ -105,7 +105,7 @@ Status Ledger::catch_up() {
                 fmt::format("{} was removed or replaced while it was in use", quote_input(path_)),
                 "open the run again");
   }
-  if (const Status fine = check_tail(size); !fine) return fine;
+  if (Status fine = check_tail(size); !fine) return fine;
   if (size > kMaxLedgerBytes) {
     return fail(ExitCode::kLimit, fmt::format("{} is larger than {}", quote_input(path_),
                                               human_bytes(static_cast<double>(kMaxLedgerBytes))));
@@ -114,7 +114,7 @@ Status Ledger::catch_up() {
   if (!added) return tl::unexpected(added.error());
   std::string_view rest = *added;
   for (std::size_t line = rest.find('\n'); line != std::string_view::npos; line = rest.find('\n')) {
-    if (const Status taken = history_.take(rest.substr(0, line), path_); !taken) return taken;
+    if (Status taken = history_.take(rest.substr(0, line), path_); !taken) return taken;
     last_line_ = line + 1;
     end_ += last_line_;
     rest.remove_prefix(last_line_);

@@ -53,7 +53,7 @@ Status check_move(const AttemptState& now, LedgerEvent event, const Json& data) 
                 allowed_after(now.state));
   }
   if (names_candidate(event)) {
-    if (const Status fine = check_digest(data, kCandidateDigest, event); !fine) return fine;
+    if (Status fine = check_digest(data, kCandidateDigest, event); !fine) return fine;
     if (text_in(data, kCandidateDigest) != now.candidate_digest) {
       return fail(
           ExitCode::kUsage,

@@ -76,13 +76,13 @@ Expected<const RunFile*> check_files(const std::vector<RunFile>& files) {
 Status build(BuildingDirectory& place, const std::vector<RunFile>& files,
              const std::string& first_line) {
   for (const char* directory : {kCandidateDirectory, kAttemptsDirectory}) {
-    if (const Status made = place.make_directory(directory); !made) return made;
+    if (Status made = place.make_directory(directory); !made) return made;
   }
   for (const RunFile& file : files) {
-    const Status written = place.write(file.path, file.contents, file.executable);
+    Status written = place.write(file.path, file.contents, file.executable);
     if (!written) return written;
   }
-  if (const Status written = place.write(kLockFile, "", false); !written) return written;
+  if (Status written = place.write(kLockFile, "", false); !written) return written;
   return place.write(kLedgerFile, first_line, false);
 }
 
@@ -125,7 +125,7 @@ bool still_there(int fd, const std::string& path) {
 
 Expected<RunDirectory> RunDirectory::create(const std::string& root, const std::string& id,
                                             const std::vector<RunFile>& files, WallTime time,
-                                            Json data) {
+                                            const Json& data) {
   const auto created = create_at(root, id, files, time, data);
   if (!created) return tl::unexpected(created.error());
   if (!*created) {
@@ -138,7 +138,7 @@ Expected<RunDirectory> RunDirectory::create(const std::string& root, const std::
 
 Expected<RunDirectory> RunDirectory::create(const std::string& root,
                                             const std::vector<RunFile>& files, WallTime time,
-                                            Json data) {
+                                            const Json& data) {
   for (int round = 0; round < kMostIds; ++round) {
     const auto id = new_run_id(time);
     if (!id) return tl::unexpected(id.error());

@@ -1,6 +1,6 @@
-// The defences of the harness, each of which can be switched off for one purpose: to prove, with the
-// corpus of cheats, that it is this defence that catches its cheat. The command offers no way to do
-// so, and a verdict reached without all of them never says that a candidate passed.
+// The defences of the harness, each of which can be switched off for one purpose: to prove, with
+// the corpus of cheats, that it is this defence that catches its cheat. The command offers no way
+// to do so, and a verdict reached without all of them never says that a candidate passed.
 #pragma once
 
 #include <optional>

@@ -45,11 +45,13 @@ class RunDirectory {
   // cannot be written, and then nothing of it is left.
   [[nodiscard]] static Expected<RunDirectory> create(const std::string& root, const std::string& id,
                                                      const std::vector<RunFile>& files,
-                                                     WallTime time, Json data = Json::object());
+                                                     WallTime time,
+                                                     const Json& data = Json::object());
   // The same under a new id, another one when somebody just took it.
   [[nodiscard]] static Expected<RunDirectory> create(const std::string& root,
                                                      const std::vector<RunFile>& files,
-                                                     WallTime time, Json data = Json::object());
+                                                     WallTime time,
+                                                     const Json& data = Json::object());
   // By id or by what resolve_run_id takes for one. Errors (usage): none or several match, or what
   // is there is no whole run.
   [[nodiscard]] static Expected<RunDirectory> open(const std::string& root, std::string_view id);

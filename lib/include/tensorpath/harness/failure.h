@@ -9,13 +9,13 @@ namespace tensorpath {
 enum class Failure : std::uint8_t {
   kNone,
   // The candidate as it was handed in.
-  kBadCandidate,     // a file is missing, too large, or has no business there
-  kPlanInvalid,      // plan.yaml
-  kForbiddenInclude, // #include of anything but the allowed headers
+  kBadCandidate,        // a file is missing, too large, or has no business there
+  kPlanInvalid,         // plan.yaml
+  kForbiddenInclude,    // #include of anything but the allowed headers
   kForbiddenDirective,  // inline assembly that includes files, pragmas that load plugins
   // Compiling it.
   kCompileError,
-  kCompileLimit,     // time, memory, processes or output
+  kCompileLimit,  // time, memory, processes or output
   // The code object.
   kForbiddenImport,  // a function outside the allow-list
   kWritableState,    // globals that are written
@@ -23,26 +23,26 @@ enum class Failure : std::uint8_t {
   kMissingEntry,
   // Running it.
   kCrash,
-  kOutOfBounds,      // a read or write past a buffer
-  kCallLimit,        // a call took too long
+  kOutOfBounds,  // a read or write past a buffer
+  kCallLimit,    // a call took too long
   kMemoryLimit,
   kOutputFlood,
-  kForbiddenCall,    // a system call
-  kTimerAccess,      // rdtsc and its like
-  kEarlyExit,        // the process ended by itself
-  kStopped,          // the process stopped itself
-  kProtocol,         // a reply that is malformed, truncated or not of this call
-  kLeftover,         // processes left behind
-  kDeviceFault,      // an illegal address, a trap, a launch that failed
+  kForbiddenCall,  // a system call
+  kTimerAccess,    // rdtsc and its like
+  kEarlyExit,      // the process ended by itself
+  kStopped,        // the process stopped itself
+  kProtocol,       // a reply that is malformed, truncated or not of this call
+  kLeftover,       // processes left behind
+  kDeviceFault,    // an illegal address, a trap, a launch that failed
   // Its results.
-  kNotWritten,       // elements were left as they were before the call
+  kNotWritten,  // elements were left as they were before the call
   kWrongResult,
-  kWrongClass,       // NaN or infinity where a number was due, or the other way round
-  kPrecision,        // only sums that leave no room for a cheaper type are off
+  kWrongClass,  // NaN or infinity where a number was due, or the other way round
+  kPrecision,   // only sums that leave no room for a cheaper type are off
   kInputChanged,
-  kStateDependent,   // right at first, wrong when called again
+  kStateDependent,  // right at first, wrong when called again
   kInvariantBroken,
-  kSanitizer,        // AddressSanitizer, UndefinedBehaviorSanitizer or ThreadSanitizer
+  kSanitizer,  // AddressSanitizer, UndefinedBehaviorSanitizer or ThreadSanitizer
 };
 
 [[nodiscard]] std::string_view name_of(Failure failure);  // "out_of_bounds"
