@@ -70,8 +70,12 @@ inline Exact approximated(double value, double error, double ulp) {
   return {value, error};
 }
 
-inline bool overflowed(const Exact& a) {
-  return a.error == kAny && std::fabs(a.value) > kLargest && std::isfinite(a.value);
+// Too large for fp32 though every input was finite: computed, it is near the value or infinite.
+inline bool overflowed(const Exact& a) { return a.error == kAny && std::fabs(a.value) > kLargest; }
+// The last operation of a formula: an overflow there is the infinity that IEEE 754 gives, and no
+// licence. Only where what went into it is known to better than 2^-10.
+inline Exact settled(Exact a) {
+  return overflowed(a) ? Exact{a.value, std::isinf(a.value) ? 0 : std::fabs(a.value) * 0x1p-10} : a;
 }
 
 inline Exact operator+(Exact a, Exact b) { return rounded(a.value + b.value, a.error + b.error); }
@@ -87,14 +91,21 @@ inline Exact operator*(Exact a, Exact b) {
 inline Exact operator/(Exact a, Exact b) {
   const double value = a.value / b.value;
   // A divisor that may be infinite: anything between the quotient and zero.
-  if (overflowed(b) && a.error != kAny) return {value, std::fabs(value) + kSmallestNormal};
+  if (overflowed(b) && a.error != kAny) {
+    return {value, std::fabs(value) + a.error / std::fabs(b.value) + 0x1p-150};
+  }
   if (a.error == kAny || b.error == kAny) return {value, kAny};
   const double room = std::fabs(b.value) - b.error;
   if (b.error > 0 && !(room > 0)) return {value, kAny};
-  const double inherited = a.error == 0 && b.error == 0
-                               ? 0
-                               : (a.error + std::fabs(value) * b.error) / room;
-  return approximated(value, std::isnan(inherited) ? 0 : inherited, kDivideUlp);
+  double inherited = 0;
+  if (a.error > 0 || b.error > 0) inherited = (a.error + std::fabs(value) * b.error) / room;
+  if (std::isnan(inherited)) inherited = 0;
+  // CUDA's div.approx gives zero for divisors past 2^126.
+  if (std::fabs(b.value) > 0x1p126 && std::isfinite(value)) inherited += std::fabs(value);
+  // The reciprocal of a power of two is exact.
+  int exponent = 0;
+  const bool exact = b.error == 0 && std::fabs(std::frexp(b.value, &exponent)) == 0.5;
+  return exact ? rounded(value, inherited) : approximated(value, inherited, kDivideUlp);
 }
 
 inline Exact sqrt(Exact a) {
@@ -118,9 +129,12 @@ inline Exact exp(Exact a) {
   if (overflowed(a) && a.value < 0) return {0, kSmallestNormal};
   if (a.error == kAny) return {value, kAny};
   if (std::isinf(a.value) || std::isnan(a.value)) return {value, 0};
+  if (std::isinf(value)) return {value, kAny};  // past float64 too
   // exp2(x * log2(e)) rounds its argument once or twice.
   const double argument = a.error + 2 * kUnit * std::fabs(a.value);
-  return approximated(value, value * std::expm1(argument), kExpUlp);
+  const double inherited =
+      argument < 1 ? value * std::expm1(argument) : std::exp(a.value + argument) - value;
+  return approximated(value, inherited, kExpUlp);
 }
 inline Exact log(Exact a) {
   const double value = std::log(a.value);
@@ -135,17 +149,26 @@ inline Exact log1p(Exact a) {
   if (a.error == kAny || (a.error > 0 && !(room > 0))) return {value, kAny};
   return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
 }
+// tanh and erf flatten out: an error in the argument shrinks with the slope at the end of its interval
+// that is nearest to zero. Far out every implementation yields one, which may be all the accuracy
+// there is to 1 + tanh: there the error is what the true value lacks of one.
 inline Exact tanh(Exact a) {
   const double value = std::tanh(a.value);
-  if (overflowed(a)) return approximated(value, 0, kTanhUlp);
+  if (overflowed(a)) return {value, 0};
   if (a.error == kAny) return {value, kAny};
-  return approximated(value, std::fmin(a.error, 2.0), kTanhUlp);
+  const double nearest = std::fmax(std::fabs(a.value) - a.error, 0);
+  if (nearest >= 10) return {value, 2 * std::exp(-2 * nearest)};
+  const double slope = 1 / (std::cosh(nearest) * std::cosh(nearest));
+  return approximated(value, std::fmin(slope * a.error, 2.0), kTanhUlp);
 }
 inline Exact erf(Exact a) {
   const double value = std::erf(a.value);
-  if (overflowed(a)) return approximated(value, 0, kErfUlp);
+  if (overflowed(a)) return {value, 0};
   if (a.error == kAny) return {value, kAny};
-  return approximated(value, std::fmin(1.1283791670955126 * a.error, 2.0), kErfUlp);
+  const double nearest = std::fmax(std::fabs(a.value) - a.error, 0);
+  if (nearest >= 5) return {value, std::erfc(nearest)};
+  const double slope = 1.1283791670955126 * std::exp(-nearest * nearest);
+  return approximated(value, std::fmin(slope * a.error, 2.0), kErfUlp);
 }
 inline Exact sin(Exact a) {
   return {std::sin(a.value), a.error + kTrigUlp * 2 * kUnit};
@@ -184,6 +207,16 @@ inline Emulated maximum(Emulated a, Emulated b) {
              : Emulated{std::fmax(a.value, b.value)};
 }
 inline Emulated minimum(Emulated a, Emulated b) { return -maximum(-a, -b); }
+inline Emulated settled(Emulated a) { return a; }
+
+// For terms in which an inherited error cancels to first order: the number without it, and it alone.
+inline Exact without_error(Exact a) { return {a.value, 0}; }
+inline Emulated without_error(Emulated a) { return a; }
+inline Exact error_of(Exact a) { return {0, a.error}; }
+inline Emulated error_of(Emulated /*a*/) { return {0}; }
+// The number where another legal way of computing it errs by up to |slack| more.
+inline Exact widened(Exact a, Exact slack) { return {a.value, a.error + std::fabs(slack.value)}; }
+inline Emulated widened(Emulated a, Emulated /*slack*/) { return a; }
 
 // A constant of the formula, rounded to fp32 where that is inexact.
 template <typename Number>
@@ -204,6 +237,15 @@ struct Rounding {
   double smallest_normal;   // of the type
   double smallest_positive;
   double largest;
+
+  // To nearest, ties to even; infinite past the largest.
+  [[nodiscard]] double nearest(double value) const {
+    if (!std::isfinite(value) || value == 0) return value;
+    const double binade = std::ldexp(2 * unit, std::ilogb(value));
+    const double quantum = std::fmax(binade, smallest_positive);
+    const double result = std::nearbyint(value / quantum) * quantum;
+    return std::fabs(result) > largest ? std::copysign(kAny, value) : result;
+  }
 };
 
 // How an Emulated run sums: what kernels do, and what they must not.
@@ -228,6 +270,12 @@ struct Tensor {
   }
   template <typename Number>
   [[nodiscard]] Number at(std::int64_t i) const;
+  // The same where a denormal is not read as zero, or the reference says what comes of that.
+  template <typename Number>
+  [[nodiscard]] Number unflushed(std::int64_t i) const;
+  [[nodiscard]] bool is_denormal(std::int64_t i) const {
+    return values[i] != 0 && std::fabs(values[i]) < kSmallestNormal;
+  }
 };
 template <>
 inline Exact Tensor::at<Exact>(std::int64_t i) const {
@@ -238,6 +286,14 @@ inline Exact Tensor::at<Exact>(std::int64_t i) const {
 template <>
 inline Emulated Tensor::at<Emulated>(std::int64_t i) const {
   return {static_cast<float>(values[i])};
+}
+template <>
+inline Exact Tensor::unflushed<Exact>(std::int64_t i) const {
+  return {values[i], 0};
+}
+template <>
+inline Emulated Tensor::unflushed<Emulated>(std::int64_t i) const {
+  return at<Emulated>(i);
 }
 
 // Where the truth of one output goes. Every element must be set.
@@ -273,6 +329,27 @@ struct Output {
     if (bits != nullptr) bits[i] = from.bits[j];
   }
   void allow(std::int64_t i, unsigned char classes) const { legal[i] |= classes; }
+  // What another legal implementation makes of an element that is set: between two finite numbers
+  // all is legal, of other classes either.
+  void also(std::int64_t i, Exact number) const {
+    const unsigned char set_class = class_of(values[i]);
+    const unsigned char other = class_of(number.value);
+    if (set_class == kFinite && other == kFinite) {
+      errors[i] = std::fmax(errors[i], std::fabs(number.value - values[i]) + number.error);
+    } else if (other == kFinite) {
+      allow(i, set_class);
+      set(i, number);
+    } else {
+      allow(i, other);
+    }
+  }
+  void also(std::int64_t /*i*/, Emulated /*number*/) const {}
+
+  static unsigned char class_of(double value) {
+    if (std::isnan(value)) return kNan;
+    if (std::isfinite(value)) return kFinite;
+    return value > 0 ? kPositiveInfinity : kNegativeInfinity;
+  }
 };
 
 struct NamedInteger {
@@ -324,6 +401,9 @@ struct Call {
   // The number after a declared intermediate rounding that an implementation may do or leave out.
   template <typename Number>
   [[nodiscard]] Number rounded(const char* name, Number number) const;
+  // The number after a declared rounding, to nearest even, that is part of the definition.
+  template <typename Number>
+  [[nodiscard]] Number nearest(const char* name, Number number) const;
 
  private:
   template <typename Entry>
@@ -346,6 +426,22 @@ inline Exact Call::rounded<Exact>(const char* name, Exact number) const {
 template <>
 inline Emulated Call::rounded<Emulated>(const char* /*name*/, Emulated number) const {
   return number;
+}
+template <>
+inline Exact Call::nearest<Exact>(const char* name, Exact number) const {
+  const Rounding& to = find(roundings, rounding_count, name);
+  const double value = to.nearest(number.value);
+  if (number.error == 0 || number.error == kAny || !std::isfinite(value)) {
+    return {value, number.error};
+  }
+  // What is off by a little may round to a neighbour.
+  const double half_ulp = std::fmax(to.unit * std::fabs(value), to.smallest_positive / 2);
+  return {value, std::fabs(value - number.value) + number.error + half_ulp};
+}
+template <>
+inline Emulated Call::nearest<Emulated>(const char* name, Emulated number) const {
+  const Rounding& to = find(roundings, rounding_count, name);
+  return {static_cast<float>(to.nearest(static_cast<double>(number.value)))};
 }
 
 // Growth of the rounding error of a sum of n terms, over u times the sum of their magnitudes, in
