@@ -220,7 +220,8 @@ std::optional<std::int64_t> ceil_divide(std::int64_t a, std::int64_t b) {
   return a / b + (a % b != 0 ? 1 : 0);
 }
 
-std::optional<std::int64_t> checked(bool overflowed, std::int64_t value) {
+// By reference: which argument is evaluated first is the compiler's choice.
+std::optional<std::int64_t> checked(bool overflowed, const std::int64_t& value) {
   if (overflowed) return std::nullopt;
   return value;
 }
