@@ -9,15 +9,8 @@ using namespace tensorpath::reference;
 template <typename Number>
 Number mean_of(const Call& call, const std::vector<Number>& row) {
   Sum<Number> sum(call);
-  Sum<Number> magnitudes(call);
-  for (const Number& value : row) {
-    sum.add(value);
-    magnitudes.add(abs(value));
-  }
-  const auto terms = static_cast<std::int64_t>(row.size());
-  const Number count = constant<Number>(static_cast<double>(terms));
-  const Number running = constant<Number>(kUnit * sum_growth(terms));
-  return widened(sum.total() / count, running * magnitudes.total() / count);
+  for (const Number& value : row) sum.add(value);
+  return sum.inexact_total() / constant<Number>(static_cast<double>(row.size()));
 }
 
 // A mean that is off by e adds e^2: the deviations sum to zero, and with them the cross term.

@@ -14,6 +14,7 @@
 // their layout in the candidate's memory, and their elements are numbers whatever their type.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -52,11 +53,15 @@ struct Emulated {
   float value = 0;
 };
 
+// A result past fp32's largest number. An infinity or a NaN is what it is, whatever error it inherits.
+inline Exact unbounded(double value, double error) {
+  return {value, std::isfinite(value) || error == kAny ? kAny : 0};
+}
 // One fp32 rounding of an exact result with inherited error. Results that fp32 holds exactly do not
 // round; small ones may be flushed.
 inline Exact rounded(double value, double error) {
   const double magnitude = std::fabs(value);
-  if (!(magnitude <= kLargest)) return {value, std::isfinite(value) ? kAny : error};
+  if (!(magnitude <= kLargest)) return unbounded(value, error);
   if (static_cast<double>(static_cast<float>(value)) != value) error += kUnit * magnitude;
   if (magnitude < kSmallestNormal && magnitude != 0) error += magnitude + 0x1p-150;
   return {value, error};
@@ -64,7 +69,7 @@ inline Exact rounded(double value, double error) {
 // The same with a budget of `ulp` units in the last place, exact or not.
 inline Exact approximated(double value, double error, double ulp) {
   const double magnitude = std::fabs(value);
-  if (!(magnitude <= kLargest)) return {value, std::isfinite(value) ? kAny : error};
+  if (!(magnitude <= kLargest)) return unbounded(value, error);
   error += ulp * 2 * kUnit * magnitude;
   if (magnitude < kSmallestNormal && magnitude != 0) error += magnitude + 0x1p-150;
   return {value, error};
@@ -78,12 +83,18 @@ inline Exact settled(Exact a) {
   return overflowed(a) ? Exact{a.value, std::isinf(a.value) ? 0 : std::fabs(a.value) * 0x1p-10} : a;
 }
 
+// Whether it is known if the number is positive, negative, zero or NaN.
+inline bool has_sign(const Exact& a) { return a.error == 0 || !(std::fabs(a.value) <= a.error); }
+
 inline Exact operator+(Exact a, Exact b) { return rounded(a.value + b.value, a.error + b.error); }
 inline Exact operator-(Exact a, Exact b) { return rounded(a.value - b.value, a.error + b.error); }
 inline Exact operator-(Exact a) { return {-a.value, a.error}; }
 inline Exact operator*(Exact a, Exact b) {
   if (a.error == kAny || b.error == kAny) return {a.value * b.value, kAny};
-  // An infinite factor times a zero error is no error.
+  // An infinite factor hides the other one's error, but for its sign.
+  if (!std::isfinite(a.value) || !std::isfinite(b.value)) {
+    return {a.value * b.value, has_sign(a) && has_sign(b) ? 0 : kAny};
+  }
   const auto part = [](double x, double e) { return e == 0 ? 0.0 : std::fabs(x) * e; };
   return rounded(a.value * b.value,
                  part(a.value, b.error) + part(b.value, a.error) + a.error * b.error);
@@ -95,6 +106,7 @@ inline Exact operator/(Exact a, Exact b) {
     return {value, std::fabs(value) + a.error / std::fabs(b.value) + 0x1p-150};
   }
   if (a.error == kAny || b.error == kAny) return {value, kAny};
+  if (!std::isfinite(a.value)) return {value, has_sign(b) ? 0 : kAny};
   const double room = std::fabs(b.value) - b.error;
   if (b.error > 0 && !(room > 0)) return {value, kAny};
   double inherited = 0;
@@ -157,7 +169,7 @@ inline Exact tanh(Exact a) {
   if (overflowed(a)) return {value, 0};
   if (a.error == kAny) return {value, kAny};
   const double nearest = std::fmax(std::fabs(a.value) - a.error, 0);
-  if (nearest >= 10) return {value, 2 * std::exp(-2 * nearest)};
+  if (nearest >= 10) return {value, std::fmax(2 * std::exp(-2 * nearest), 1 - std::fabs(value))};
   const double slope = 1 / (std::cosh(nearest) * std::cosh(nearest));
   return approximated(value, std::fmin(slope * a.error, 2.0), kTanhUlp);
 }
@@ -166,7 +178,7 @@ inline Exact erf(Exact a) {
   if (overflowed(a)) return {value, 0};
   if (a.error == kAny) return {value, kAny};
   const double nearest = std::fmax(std::fabs(a.value) - a.error, 0);
-  if (nearest >= 5) return {value, std::erfc(nearest)};
+  if (nearest >= 5) return {value, std::fmax(std::erfc(nearest), 1 - std::fabs(value))};
   const double slope = 1.1283791670955126 * std::exp(-nearest * nearest);
   return approximated(value, std::fmin(slope * a.error, 2.0), kErfUlp);
 }
@@ -214,9 +226,6 @@ inline Exact without_error(Exact a) { return {a.value, 0}; }
 inline Emulated without_error(Emulated a) { return a; }
 inline Exact error_of(Exact a) { return {0, a.error}; }
 inline Emulated error_of(Emulated /*a*/) { return {0}; }
-// The number where another legal way of computing it errs by up to |slack| more.
-inline Exact widened(Exact a, Exact slack) { return {a.value, a.error + std::fabs(slack.value)}; }
-inline Emulated widened(Emulated a, Emulated /*slack*/) { return a; }
 
 // A constant of the formula, rounded to fp32 where that is inexact.
 template <typename Number>
@@ -463,22 +472,41 @@ class Sum<Exact> {
     value_ += term.value;
     magnitude_ += std::fabs(term.value);
     error_ += term.error;
-    ++terms_;
+    terms_.push_back(static_cast<float>(term.value));
     if (term.error == 0 && term.value != 0 && std::isfinite(term.value)) {
       lowest_ = std::fmin(lowest_, lowest_bit(term.value));
     }
   }
   [[nodiscard]] Exact total() const {
-    if (!std::isfinite(value_)) return {value_, 0};
-    if (magnitude_ > kLargest) return {value_, kAny};
     // Terms that are multiples of a power of two and small enough beside it sum without rounding, in
     // any order and grouping: such probes leave no room for a cheaper accumulation.
-    if (error_ == 0 && magnitude_ <= lowest_ / unit_) return {value_, 0};
-    return {value_, error_ + unit_ * sum_growth(terms_) * magnitude_ +
+    const bool probe = error_ == 0 && magnitude_ <= lowest_ / unit_ && magnitude_ <= kLargest;
+    return probe ? Exact{value_, 0} : inexact_total();
+  }
+  // Where the terms may be scaled or shifted on the way, as by Welford's running mean: no probe.
+  [[nodiscard]] Exact inexact_total() const {
+    if (!std::isfinite(value_)) return {value_, 0};
+    if (magnitude_ > kLargest) return {value_, kAny};
+    return {value_, error_ + unit_ * growth() * magnitude_ +
                         (std::fabs(value_) < kSmallestNormal ? kSmallestNormal : 0)};
   }
 
  private:
+  // Equal terms are rounded the same way again and again in a running sum: they are one step of the
+  // random walk, as long as there are many of them.
+  [[nodiscard]] double growth() const {
+    if (terms_.size() < 2) return 0;
+    std::vector<float> sorted = terms_;
+    std::sort(sorted.begin(), sorted.end());
+    double squares = 0;
+    for (auto first = sorted.begin(); first != sorted.end();) {
+      const auto last = std::upper_bound(first, sorted.end(), *first);
+      const auto count = static_cast<double>(last - first);
+      squares += count * count;
+      first = last;
+    }
+    return 2 * std::sqrt(squares);
+  }
   static double lowest_bit(double value) {
     int exponent = 0;
     const double fraction = std::frexp(std::fabs(value), &exponent);
@@ -491,7 +519,7 @@ class Sum<Exact> {
   double magnitude_ = 0;
   double error_ = 0;
   double lowest_ = std::numeric_limits<double>::infinity();
-  std::int64_t terms_ = 0;
+  std::vector<float> terms_;
 };
 
 template <>
@@ -500,6 +528,7 @@ class Sum<Emulated> {
   explicit Sum(const Call& call) : emulation_(*call.emulation) {}
 
   void add(Emulated term) { terms_.push_back(term.value); }
+  [[nodiscard]] Emulated inexact_total() const { return total(); }
   [[nodiscard]] Emulated total() const {
     std::vector<float> terms = terms_;
     switch (emulation_.order) {
