@@ -14,7 +14,8 @@ namespace tensorpath {
 
 using Key = std::array<unsigned char, 32>;
 
-// 256 bits from the kernel.
+// From the kernel. Error (environment) where it has no getrandom(2); never fewer or weaker bytes.
+[[nodiscard]] Expected<std::string> random_bytes(std::size_t count);
 [[nodiscard]] Expected<Key> random_key();
 // HMAC-SHA256(key, label): neither the key nor another label's key follows from it.
 [[nodiscard]] Key derive_key(const Key& key, std::string_view label);
