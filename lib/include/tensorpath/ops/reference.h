@@ -433,8 +433,9 @@ struct Call {
 template <>
 inline Exact Call::rounded<Exact>(const char* name, Exact number) const {
   const Rounding& to = find(roundings, rounding_count, name);
+  if (!std::isfinite(number.value)) return number;
   const double magnitude = std::fabs(number.value) + (number.error == kAny ? 0 : number.error);
-  if (magnitude > to.largest) return {number.value, std::isfinite(number.value) ? kAny : 0};
+  if (magnitude > to.largest) return {number.value, kAny};
   number.error += to.unit * magnitude;
   if (magnitude < to.smallest_normal) number.error += to.smallest_positive;
   return number;
