@@ -56,7 +56,9 @@ constexpr std::array<Binary, 13> kBinaries = {{
 }};
 
 bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-bool is_name_part(char c) { return is_name_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0; }
+bool is_name_part(char c) {
+  return is_name_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0;
+}
 
 // Recursive descent to postfix code.
 class Parser {
@@ -220,7 +222,8 @@ std::optional<std::int64_t> ceil_divide(std::int64_t a, std::int64_t b) {
   return a / b + (a % b != 0 ? 1 : 0);
 }
 
-std::optional<std::int64_t> checked(bool overflowed, std::int64_t value) {
+// By reference: which argument is evaluated first is the compiler's choice.
+std::optional<std::int64_t> checked(bool overflowed, const std::int64_t& value) {
   if (overflowed) return std::nullopt;
   return value;
 }

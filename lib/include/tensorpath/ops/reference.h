@@ -25,8 +25,8 @@
 namespace tensorpath::reference {
 
 // fp32, in which candidates compute between loading and storing.
-inline constexpr double kUnit = 0x1p-24;              // unit roundoff
-inline constexpr double kSmallestNormal = 0x1p-126;   // below it a result may be flushed to zero
+inline constexpr double kUnit = 0x1p-24;             // unit roundoff
+inline constexpr double kSmallestNormal = 0x1p-126;  // below it a result may be flushed to zero
 inline constexpr double kLargest = 0x1.fffffep127;
 inline constexpr double kAny = std::numeric_limits<double>::infinity();
 
@@ -70,9 +70,8 @@ inline Exact approximated(double value, double error, double ulp) {
   return {value, error};
 }
 
-inline bool overflowed(const Exact& a) {
-  return a.error == kAny && std::fabs(a.value) > kLargest && std::isfinite(a.value);
-}
+// Past fp32's largest number, though the formula's own value is finite.
+inline bool overflowed(const Exact& a) { return a.error == kAny && std::fabs(a.value) > kLargest; }
 
 inline Exact operator+(Exact a, Exact b) { return rounded(a.value + b.value, a.error + b.error); }
 inline Exact operator-(Exact a, Exact b) { return rounded(a.value - b.value, a.error + b.error); }
@@ -91,9 +90,8 @@ inline Exact operator/(Exact a, Exact b) {
   if (a.error == kAny || b.error == kAny) return {value, kAny};
   const double room = std::fabs(b.value) - b.error;
   if (b.error > 0 && !(room > 0)) return {value, kAny};
-  const double inherited = a.error == 0 && b.error == 0
-                               ? 0
-                               : (a.error + std::fabs(value) * b.error) / room;
+  const double inherited =
+      a.error == 0 && b.error == 0 ? 0 : (a.error + std::fabs(value) * b.error) / room;
   return approximated(value, std::isnan(inherited) ? 0 : inherited, kDivideUlp);
 }
 
@@ -101,7 +99,8 @@ inline Exact sqrt(Exact a) {
   const double value = std::sqrt(a.value);
   if (a.error == kAny) return {value, kAny};
   const double lower = std::sqrt(std::fmax(0.0, a.value - a.error));
-  const double error = a.error == 0 ? 0 : std::fmax(std::sqrt(a.value + a.error) - value, value - lower);
+  const double error =
+      a.error == 0 ? 0 : std::fmax(std::sqrt(a.value + a.error) - value, value - lower);
   return approximated(value, error, kRootUlp);
 }
 inline Exact rsqrt(Exact a) {
@@ -117,10 +116,11 @@ inline Exact exp(Exact a) {
   const double value = std::exp(a.value);
   if (overflowed(a) && a.value < 0) return {0, kSmallestNormal};
   if (a.error == kAny) return {value, kAny};
-  if (std::isinf(a.value) || std::isnan(a.value)) return {value, 0};
+  if (!std::isfinite(a.value)) return {value, 0};
   // exp2(x * log2(e)) rounds its argument once or twice.
   const double argument = a.error + 2 * kUnit * std::fabs(a.value);
-  return approximated(value, value * std::expm1(argument), kExpUlp);
+  const double highest = std::exp(a.value + argument);
+  return approximated(value, std::isinf(highest) ? kAny : highest - value, kExpUlp);
 }
 inline Exact log(Exact a) {
   const double value = std::log(a.value);
@@ -147,12 +147,8 @@ inline Exact erf(Exact a) {
   if (a.error == kAny) return {value, kAny};
   return approximated(value, std::fmin(1.1283791670955126 * a.error, 2.0), kErfUlp);
 }
-inline Exact sin(Exact a) {
-  return {std::sin(a.value), a.error + kTrigUlp * 2 * kUnit};
-}
-inline Exact cos(Exact a) {
-  return {std::cos(a.value), a.error + kTrigUlp * 2 * kUnit};
-}
+inline Exact sin(Exact a) { return {std::sin(a.value), a.error + kTrigUlp * 2 * kUnit}; }
+inline Exact cos(Exact a) { return {std::cos(a.value), a.error + kTrigUlp * 2 * kUnit}; }
 inline Exact abs(Exact a) { return {std::fabs(a.value), a.error}; }
 // Of two numbers, a NaN wins (IEEE 754-2019 maximum; torch.maximum).
 inline Exact maximum(Exact a, Exact b) {
@@ -200,23 +196,28 @@ inline Emulated constant<Emulated>(double value) {
 // A rounding to another type on the way: rounds[i] of a call, declared in the operator's file.
 struct Rounding {
   const char* name;
-  double unit;              // unit roundoff of the type
-  double smallest_normal;   // of the type
+  double unit;             // unit roundoff of the type
+  double smallest_normal;  // of the type
   double smallest_positive;
   double largest;
 };
 
 // How an Emulated run sums: what kernels do, and what they must not.
 struct Emulation {
-  enum class Order { kForward, kBackward, kPairwise, kLanes };  // kLanes: 32 partial sums, then a tree
+  enum class Order {
+    kForward,
+    kBackward,
+    kPairwise,
+    kLanes
+  };  // kLanes: 32 partial sums, then a tree
   Order order = Order::kForward;
   double accumulate_unit = kUnit;  // larger: each partial sum is rounded to that many bits
 };
 
 struct Tensor {
   const char* name;
-  const double* values;        // size numbers; for judged outputs what the candidate wrote
-  const std::uint64_t* bits;   // size bit patterns, as stored
+  const double* values;       // size numbers; for judged outputs what the candidate wrote
+  const std::uint64_t* bits;  // size bit patterns, as stored
   std::int64_t size;
   const std::int64_t* shape;
   int rank;
@@ -245,13 +246,18 @@ struct Output {
   const char* name;
   double* values;
   double* errors;
-  std::uint64_t* bits;         // of moved elements; null unless the output's rule is bitwise
-  unsigned char* legal;        // allow(): classes that are legal besides the value's own
+  std::uint64_t* bits;   // of moved elements; null unless the output's rule is bitwise
+  unsigned char* legal;  // allow(): classes that are legal besides the value's own
   std::int64_t size;
   const std::int64_t* shape;
   int rank;
 
-  enum Class : unsigned char { kNan = 1, kPositiveInfinity = 2, kNegativeInfinity = 4, kFinite = 8 };
+  enum Class : unsigned char {
+    kNan = 1,
+    kPositiveInfinity = 2,
+    kNegativeInfinity = 4,
+    kFinite = 8
+  };
 
   void set(std::int64_t i, Exact number) const {
     values[i] = number.value;
@@ -375,8 +381,8 @@ class Sum<Exact> {
   [[nodiscard]] Exact total() const {
     if (!std::isfinite(value_)) return {value_, 0};
     if (magnitude_ > kLargest) return {value_, kAny};
-    // Terms that are multiples of a power of two and small enough beside it sum without rounding, in
-    // any order and grouping: such probes leave no room for a cheaper accumulation.
+    // Terms that are multiples of a power of two and small enough beside it sum without rounding,
+    // in any order and grouping: such probes leave no room for a cheaper accumulation.
     if (error_ == 0 && magnitude_ <= lowest_ / unit_) return {value_, 0};
     return {value_, error_ + unit_ * sum_growth(terms_) * magnitude_ +
                         (std::fabs(value_) < kSmallestNormal ? kSmallestNormal : 0)};
@@ -401,7 +407,9 @@ class Sum<Exact> {
 template <>
 class Sum<Emulated> {
  public:
-  explicit Sum(const Call& call) : emulation_(*call.emulation) {}
+  explicit Sum(const Call& call, std::int64_t terms = 0) : emulation_(*call.emulation) {
+    terms_.reserve(static_cast<std::size_t>(terms));
+  }
 
   void add(Emulated term) { terms_.push_back(term.value); }
   [[nodiscard]] Emulated total() const {
@@ -441,7 +449,8 @@ class Sum<Emulated> {
     if (terms.empty()) return 0;
     while (terms.size() > 1) {
       const std::size_t half = (terms.size() + 1) / 2;
-      for (std::size_t i = 0; i + half < terms.size(); ++i) terms[i] = kept(terms[i] + terms[i + half]);
+      for (std::size_t i = 0; i + half < terms.size(); ++i)
+        terms[i] = kept(terms[i] + terms[i + half]);
       terms.resize(half);
     }
     return terms.front();
@@ -493,15 +502,15 @@ struct Entry {
 }  // namespace tensorpath::reference
 
 // Written outside any namespace, after the reference's own.
-#define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                                        \
-  extern "C" __attribute__((visibility("default"))) const ::tensorpath::reference::Entry     \
-      tensorpath_reference_##op;                                                              \
-  const ::tensorpath::reference::Entry tensorpath_reference_##op = {                          \
-      #op,                                                                                    \
-      [](const ::tensorpath::reference::Call& call) {                                         \
-        call.emulation != nullptr ? op<::tensorpath::reference::Emulated>(call)               \
-                                  : op<::tensorpath::reference::Exact>(call);                 \
-      },                                                                                      \
+#define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                          \
+  extern "C" __attribute__((visibility("default")))                             \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op;               \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op = {            \
+      #op,                                                                      \
+      [](const ::tensorpath::reference::Call& call) {                           \
+        call.emulation != nullptr ? op<::tensorpath::reference::Emulated>(call) \
+                                  : op<::tensorpath::reference::Exact>(call);   \
+      },                                                                        \
       judge_function};
 #define TENSORPATH_REFERENCE(op) TENSORPATH_REFERENCE_ENTRY(op, nullptr)
 #define TENSORPATH_REFERENCE_WITH_JUDGE(op, judge_function) \
