@@ -193,9 +193,11 @@ Refusal scan_includes(std::string_view source, const std::string& file,
   if (source.find('\0') != std::string_view::npos) {
     return {Failure::kForbiddenDirective, fmt::format("{}: there is a NUL character in it", file)};
   }
-  // ??= is # and ??/ a backslash in some modes of some compilers.
-  if (source.find("??=") != std::string_view::npos ||
-      source.find("??/") != std::string_view::npos) {
+  // Trigraphs for # and the backslash, which some compilers replace in some modes.
+  if (source.find("?"
+                  "?=") != std::string_view::npos ||
+      source.find("?"
+                  "?/") != std::string_view::npos) {
     return {Failure::kForbiddenDirective, fmt::format("{}: trigraphs are not allowed", file)};
   }
   const Stripped stripped = Stripper(source).strip();
