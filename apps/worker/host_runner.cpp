@@ -18,7 +18,9 @@ using Entry = void (*)(const std::uint64_t* arguments, const PoolFace* pool);
 class HostRunner {
  public:
   explicit HostRunner(const WorkerOptions& options)
-      : options_(options), reserved_(reserve()), timers_trapped_(!options.timer_trap || trap_timers()) {
+      : options_(options),
+        reserved_(reserve()),
+        timers_trapped_(!options.timer_trap || trap_timers()) {
     if (!options_.copies) report_faults(reserved_);
   }
 
@@ -51,7 +53,8 @@ class HostRunner {
 
  private:
   static void* reserve() {
-    return ::mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return ::mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                  0);
   }
 
   static int refuse(const char* why) {

@@ -76,16 +76,24 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const std::string value = i + 1 < argc ? argv[i + 1] : "";
-    if (word == "--device") options.device = value, ++i;
-    else if (word == "--code") options.code = value, ++i;
-    else if (word == "--threads") options.threads = std::atoi(value.c_str()), ++i;
-    else if (word == "--any-system-call") options.system_calls = false;
-    else if (word == "--timers") options.timer_trap = false;
-    else if (word == "--copies") options.copies = true;
-    else options.device.clear(), i = argc;
+    if (word == "--device")
+      options.device = value, ++i;
+    else if (word == "--code")
+      options.code = value, ++i;
+    else if (word == "--threads")
+      options.threads = std::atoi(value.c_str()), ++i;
+    else if (word == "--any-system-call")
+      options.system_calls = false;
+    else if (word == "--timers")
+      options.timer_trap = false;
+    else if (word == "--copies")
+      options.copies = true;
+    else
+      options.device.clear(), i = argc;
   }
   if (options.device == "host") return run_host(options);
   if (options.device == "cuda") return run_cuda(options);
-  std::fputs("tensorpath-worker is started by tensorpath forge; it is of no use by itself\n", stderr);
+  std::fputs("tensorpath-worker is started by tensorpath forge; it is of no use by itself\n",
+             stderr);
   return 2;
 }

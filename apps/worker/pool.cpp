@@ -33,7 +33,12 @@ void Pool::run(std::int64_t tasks, void (*body)(void*, std::int64_t), void* cont
   const auto count = static_cast<std::uint64_t>(tasks);
   std::uint64_t step = (seed_ >> 33U) % count;
   while (std::gcd(step, count) != 1) ++step;
-  job_ = {body, context, tasks, 0, 0, static_cast<std::int64_t>(step % count),
+  job_ = {body,
+          context,
+          tasks,
+          0,
+          0,
+          static_cast<std::int64_t>(step % count),
           static_cast<std::int64_t>((seed_ >> 17U) % count)};
   if (tasks == 1) job_.step = 0;
   wake_.notify_all();
@@ -45,8 +50,9 @@ void Pool::run(std::int64_t tasks, void (*body)(void*, std::int64_t), void* cont
 // Runs tasks until none is left; called and returns with the lock held.
 void Pool::work(std::unique_lock<std::mutex>& lock) {
   while (job_.body != nullptr && job_.next < job_.tasks) {
-    const auto wide = static_cast<std::uint64_t>(job_.next++) * static_cast<std::uint64_t>(job_.step) +
-                      static_cast<std::uint64_t>(job_.start);
+    const auto wide =
+        static_cast<std::uint64_t>(job_.next++) * static_cast<std::uint64_t>(job_.step) +
+        static_cast<std::uint64_t>(job_.start);
     const auto task = static_cast<std::int64_t>(wide % static_cast<std::uint64_t>(job_.tasks));
     const auto body = job_.body;
     void* const context = job_.context;
@@ -63,9 +69,7 @@ void Pool::serve() {
   on_thread_start_();
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stop_) {
-    wake_.wait(lock, [this] {
-      return stop_ || (job_.body != nullptr && job_.next < job_.tasks);
-    });
+    wake_.wait(lock, [this] { return stop_ || (job_.body != nullptr && job_.next < job_.tasks); });
     work(lock);
   }
 }

@@ -40,20 +40,23 @@ extern "C" void report_fault(int signal, siginfo_t* info, void* context) {
   if (info->si_addr != at) {
     // Only as far as the page goes: the next one may not be there.
     const std::size_t left = kPage - reinterpret_cast<std::uintptr_t>(at) % kPage;
-    std::memcpy(reply.instruction, at, left < sizeof reply.instruction ? left : sizeof reply.instruction);
+    std::memcpy(reply.instruction, at,
+                left < sizeof reply.instruction ? left : sizeof reply.instruction);
   }
 #endif
   send_reply(reply);
   ::syscall(SYS_exit_group, 128 + signal);
 }
 
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, field)))
+#define LOAD(field) \
+  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, field)))
 #define LOAD_ARGUMENT(n) \
   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, args) + 8 * (n)))
 #define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define REFUSE BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
 // Skips `count` instructions unless equal.
-#define UNLESS(value, count) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(value), 0, count)
+#define UNLESS(value, count) \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(value), 0, count)
 
 }  // namespace
 
@@ -73,7 +76,8 @@ void set_current_nonce(std::uint64_t nonce) { current_nonce = nonce; }
 void on_thread_start() {
   stack_t stack{};
   stack.ss_size = kSignalStack;
-  stack.ss_sp = ::mmap(nullptr, kSignalStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  stack.ss_sp =
+      ::mmap(nullptr, kSignalStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (stack.ss_sp != MAP_FAILED) ::sigaltstack(&stack, nullptr);
 }
 

@@ -10,12 +10,11 @@ using namespace tensorpath::reference;
 constexpr double kLargestCode = 448;
 constexpr double kScaleUlp = 2;
 
+// max|x| of a row's numbers; NaN is left out.
 double magnitude_of(const Tensor& x, std::int64_t row) {
   double most = 0;
   for (std::int64_t i = row * x.dim(1); i < (row + 1) * x.dim(1); ++i) {
-    const double magnitude = std::fabs(x[i]);
-    if (!std::isfinite(magnitude)) return magnitude;
-    most = std::max(most, magnitude);
+    most = std::fmax(most, std::fabs(x[i]));
   }
   return most;
 }
@@ -58,35 +57,47 @@ double excess_of(double code, double x, double scale) {
   return room > 0 ? std::fabs(code - quotient) / room : kAny;
 }
 
+// How far a scale is from legal, in units of what is allowed: at most 1 where it is.
+double scale_excess_of(double scale, double expected) {
+  if (expected == 0) return scale >= 0 && std::isfinite(scale) ? 0 : kAny;
+  if (std::isinf(expected)) return scale == expected ? 0 : kAny;
+  const int exponent = std::max(std::ilogb(expected), -126);
+  const double allowed = kScaleUlp * std::ldexp(1.0, exponent - 23);
+  if (expected < kSmallestNormal && scale == 0) return 0;
+  const double excess = std::fabs(scale - expected) / allowed;
+  return std::isnan(excess) ? kAny : excess;
+}
+
+void judge_code(double code, double x, double scale, std::int64_t i, Judgement& judgement) {
+  if (!std::isfinite(x)) {
+    // What division and clamping make of it, whichever operand of a maximum wins.
+    if (std::isnan(code) || std::fabs(code) == kLargestCode) return;
+    return judgement.reject("q", i, "NaN or infinity became an ordinary number", kAny);
+  }
+  if (std::isnan(code)) return judgement.reject("q", i, "a finite number became NaN", kAny);
+  const double excess = excess_of(code, x, scale);
+  if (excess > 0) {
+    judgement.reject("q", i, "not x / scale to nearest under the scale written", excess);
+  }
+}
+
 void judge(const Call& call, const Tensor* written, Judgement& judgement) {
   const Tensor& x = call.input("x");
-  const Tensor& q = written[0];
-  const Tensor& scales = written[1];
-  const double floor = call.attribute("min_scale");
   for (std::int64_t row = 0; row < x.dim(0); ++row) {
-    const double expected = std::fmax(magnitude_of(x, row) / kLargestCode, floor);
-    const double scale = scales[row];
-    // Infinite, NaN, or so small that it may be flushed and its reciprocal overflow.
-    if (!(expected == 0 || expected >= kSmallestNormal) || !std::isfinite(magnitude_of(x, row)))
-      continue;
-    const double allowed =
-        expected == 0 ? kLargest : kScaleUlp * std::ldexp(1.0, std::ilogb(expected) - 23);
-    const double off = std::fabs(scale - expected);
-    if (!(off <= allowed) || scale < 0) {
-      judgement.reject("scale", row, "not max|x| / 448 within 2 ulp",
-                       std::isfinite(off) && expected > 0 ? off / allowed : kAny);
-    }
-    for (std::int64_t i = row * x.dim(1); i < (row + 1) * x.dim(1); ++i) {
-      if (expected == 0) {
-        if (!(q[i] == 0)) judgement.reject("q", i, "a zero became something else", kAny);
-      } else if (std::isnan(q[i])) {
-        judgement.reject("q", i, "a finite number became NaN", kAny);
-      } else if (scale >= kSmallestNormal && std::isfinite(scale)) {
-        const double excess = excess_of(q[i], x[i], scale);
-        if (excess > 0) {
-          judgement.reject("q", i, "not x / scale to nearest under the scale written", excess);
-        }
-      }
+    const std::int64_t begin = row * x.dim(1);
+    const std::int64_t end = begin + x.dim(1);
+    const double scale = written[1][row];
+    const bool nan = std::any_of(x.values + begin, x.values + end, [](double v) { return v != v; });
+    if (nan && std::isnan(scale)) continue;
+    const double expected =
+        std::fmax(magnitude_of(x, row) / kLargestCode, call.attribute("min_scale"));
+    const double excess = scale_excess_of(scale, expected);
+    if (excess > 1) judgement.reject("scale", row, "not max|x| / 448 within 2 ulp", excess);
+    // Zeros stay zeros under any scale; under a denormal one, and its reciprocal, all may happen.
+    const bool zeros = expected == 0;
+    if (!zeros && !(scale >= kSmallestNormal)) continue;
+    for (std::int64_t i = begin; i < end; ++i) {
+      judge_code(written[0][i], x[i], zeros ? 1 : scale, i, judgement);
     }
   }
 }

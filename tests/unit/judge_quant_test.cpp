@@ -71,14 +71,37 @@ TEST_CASE("small rows meet the floor, rows of zeros need no scale without one") 
   CHECK(judged(token_of({0, 0}), {0, 0}, 1) == Messages{kBadScale});
   CHECK(judged(token_of({0, 0}, 0), {0, -0.0}, 1) == Messages{});
   CHECK(judged(token_of({0, 0}, 0), {0, 0}, 0) == Messages{});
-  CHECK(judged(token_of({0, 0}, 0), {0, 1}, 0) == Messages{"q[1]: a zero became something else"});
+  CHECK(judged(token_of({0, 0}, 0), {0, 1}, 0) == Messages{kBadCode});
   CHECK(judged(token_of({0, 0}, 0), {0, std::nan("")}, 0).size() == 1);
   CHECK(judged(token_of({0, 0}, 0), {0, 0}, std::nan("")) == Messages{kBadScale});
 }
 
-TEST_CASE("of rows with NaN or infinity nothing is asked") {
-  CHECK(judged(token_of({std::nan(""), 1}), {7, 7}, 7) == Messages{});
-  CHECK(judged(token_of({std::numeric_limits<double>::infinity(), 1}), {7, 7}, 7) == Messages{});
+TEST_CASE("a NaN takes its row's scale along or is left out of it") {
+  const Example example = token_of({std::nan(""), 17.5, 448});
+  CHECK(judged(example, {7, 7, 7}, std::nan("")) == Messages{});
+  CHECK(judged(example, {-448, 18, 448}, 1) == Messages{});
+  CHECK(judged(example, {std::nan(""), 18, 448}, 1) == Messages{});
+  CHECK(judged(example, {448, 20, 448}, 1) == Messages{kBadCode});
+  CHECK(judged(example, {7, 18, 448}, 1) ==
+        Messages{"q[0]: NaN or infinity became an ordinary number"});
+  CHECK(judged(example, {448, 18, 448}, 2).size() == 3);
+  CHECK(judged(token_of({1, 17.5}), {7, 7}, std::nan("")) == Messages{kBadScale});
+}
+
+TEST_CASE("an infinite number makes the scale infinite and the others zero") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Example example = token_of({kInfinity, 17.5});
+  CHECK(judged(example, {448, 0}, kInfinity) == Messages{});
+  CHECK(judged(example, {std::nan(""), 0}, kInfinity) == Messages{});
+  CHECK(judged(example, {448, 18}, kInfinity) == Messages{kBadCode});
+  CHECK(judged(example, {448, 18}, 1) == Messages{kBadScale});
+}
+
+TEST_CASE("without a floor a denormal scale may be flushed") {
+  const Example example = token_of({0x1p-126, 0x1p-130}, 0);
+  CHECK(judged(example, {7, std::nan("")}, 0) == Messages{});
+  CHECK(judged(example, {448, 28}, 0x1p-126 / 448) == Messages{});
+  CHECK(judged(example, {448, 28}, 0x1p-130) == Messages{kBadScale});
 }
 
 TEST_CASE("division, a reciprocal and a factor all pass; truncation does not") {

@@ -65,8 +65,8 @@ Status Arena::resize(std::uint64_t bytes) {
     at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
   }
   if (at == MAP_FAILED) {
-    return fail(ExitCode::kEnvironment, fmt::format("no {} bytes of shared memory: {}", bytes,
-                                                    std::strerror(errno)));
+    return fail(ExitCode::kEnvironment,
+                fmt::format("no {} bytes of shared memory: {}", bytes, std::strerror(errno)));
   }
   memory_ = static_cast<unsigned char*>(at);
   size_ = bytes;
@@ -107,7 +107,8 @@ Expected<std::vector<Buffer>> Arena::place(const CallSpec& spec, const Defences&
   }
   if (const Status resized = resize(total); !resized) return tl::unexpected(resized.error());
   // Nothing of an earlier call stays anywhere in the file.
-  ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size_));
+  ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+              static_cast<off_t>(size_));
   canary_ = static_cast<unsigned char>(spec.poison ^ 0x3CU);
   std::size_t output = 0;
   for (std::size_t i = 0; i < placed_.size(); ++i) {
@@ -138,8 +139,8 @@ Refusal Arena::check(const CallSpec& spec, const Defences& defences) const {
     const unsigned char* end = pages + buffer.pages * kPage;
     const CallBuffer& from = spec.buffers[i];
     const auto damaged = [this](unsigned char byte) { return byte != canary_; };
-    if (defences.guards && (std::any_of(pages, data, damaged) ||
-                            std::any_of(data + buffer.bytes, end, damaged))) {
+    if (defences.guards &&
+        (std::any_of(pages, data, damaged) || std::any_of(data + buffer.bytes, end, damaged))) {
       return {Failure::kOutOfBounds, fmt::format("bytes beside {} were written", from.name)};
     }
     if (defences.input_check && from.role == CallBuffer::Role::kInput && buffer.bytes > 0 &&

@@ -1,5 +1,5 @@
-// The shared memory of a session: the harness lays the buffers of a call out in it and reads from it
-// what the call did. Around each buffer's bytes, up to its pages' ends, lies a canary.
+// The shared memory of a session: the harness lays the buffers of a call out in it and reads from
+// it what the call did. Around each buffer's bytes, up to its pages' ends, lies a canary.
 #pragma once
 
 #include "device.h"

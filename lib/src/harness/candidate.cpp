@@ -85,7 +85,8 @@ Expected<Candidate> read_candidate(const std::string& directory, const Task& tas
   const std::string* plan = candidate.find("plan.yaml");
   if (refusal.failure != Failure::kNone) return candidate;
   if (plan == nullptr) {
-    if (task.device == DeviceKind::kCuda) refuse("there is no plan.yaml: who launches the kernels?");
+    if (task.device == DeviceKind::kCuda)
+      refuse("there is no plan.yaml: who launches the kernels?");
     return candidate;
   }
   auto read = read_plan(*plan, "plan.yaml", task);

@@ -41,9 +41,12 @@ constexpr std::array<Named, 25> kNamed = {{
 
 }  // namespace
 
-bool Defences::all_on() const {
-  return std::all_of(kNamed.begin(), kNamed.end(),
-                     [this](const Named& named) { return this->*named.member; });
+std::vector<std::string> Defences::off() const {
+  std::vector<std::string> names;
+  for (const Named& named : kNamed) {
+    if (!(this->*named.member)) names.emplace_back(named.name);
+  }
+  return names;
 }
 
 std::optional<Defences> Defences::without(const std::vector<std::string>& off) {

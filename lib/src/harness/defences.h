@@ -37,7 +37,8 @@ struct Defences {
   bool holdout = true;         // hidden cases (off: the public ones alone decide)
   bool sanitizers = true;      // ASan, UBSan, TSan
 
-  [[nodiscard]] bool all_on() const;
+  // Names of those that are off.
+  [[nodiscard]] std::vector<std::string> off() const;
   // nullopt when there is no defence of that name.
   [[nodiscard]] static std::optional<Defences> without(const std::vector<std::string>& names);
   [[nodiscard]] static std::vector<std::string> names();

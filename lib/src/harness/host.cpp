@@ -17,10 +17,14 @@ namespace {
 constexpr std::string_view kSource = "kernel.cpp";
 
 const std::vector<std::string_view>& headers() {
-  static const std::vector<std::string_view> kHeaders = {
-      "task.h", "tensorpath_kernel.h", "cstdint", "cstddef", "cstring", "cmath",
-      "algorithm", "array", "atomic", "bit", "limits", "numeric", "type_traits", "utility",
-      "immintrin.h"};
+  static const std::vector<std::string_view> kHeaders = {"task.h",      "tensorpath_kernel.h",
+                                                         "cstdint",     "cstddef",
+                                                         "cstring",     "cmath",
+                                                         "algorithm",   "array",
+                                                         "atomic",      "bit",
+                                                         "limits",      "numeric",
+                                                         "type_traits", "utility",
+                                                         "immintrin.h"};
   return kHeaders;
 }
 
@@ -30,12 +34,12 @@ bool is_importable(std::string_view name) {
   constexpr std::array<std::string_view, 5> kMemory = {"memcpy", "memmove", "memset", "memcmp",
                                                        "__stack_chk_fail"};
   constexpr std::array<std::string_view, 47> kMath = {
-      "acos",  "acosh", "asin",   "asinh", "atan",   "atan2",    "atanh", "cbrt",      "ceil",
-      "cos",   "cosh",  "erf",    "erfc",  "exp",    "exp2",     "exp10", "expm1",     "fabs",
-      "floor", "fma",   "fmax",   "fmin",  "fmod",   "frexp",    "hypot", "ilogb",     "ldexp",
-      "log",   "log10", "log1p",  "log2",  "logb",   "lrint",    "lround", "nearbyint", "pow",
-      "rint",  "round", "scalbn", "sin",   "sincos", "sinh",     "sqrt",  "tan",       "tanh",
-      "tgamma", "trunc"};
+      "acos",   "acosh",  "asin",      "asinh", "atan",  "atan2",  "atanh",  "cbrt",
+      "ceil",   "cos",    "cosh",      "erf",   "erfc",  "exp",    "exp2",   "exp10",
+      "expm1",  "fabs",   "floor",     "fma",   "fmax",  "fmin",   "fmod",   "frexp",
+      "hypot",  "ilogb",  "ldexp",     "log",   "log10", "log1p",  "log2",   "logb",
+      "lrint",  "lround", "nearbyint", "pow",   "rint",  "round",  "scalbn", "sin",
+      "sincos", "sinh",   "sqrt",      "tan",   "tanh",  "tgamma", "trunc"};
   if (std::find(kMemory.begin(), kMemory.end(), name) != kMemory.end()) return true;
   if (std::find(kMath.begin(), kMath.end(), name) != kMath.end()) return true;
   return !name.empty() && name.back() == 'f' &&
@@ -43,10 +47,10 @@ bool is_importable(std::string_view name) {
 }
 
 Status write_inputs(const Bench& bench, const std::string& directory) {
-  for (const auto& [name, contents] : {std::pair<std::string, std::string>{
-                                           "task.h", host_header(bench.task)},
-                                       {"tensorpath_kernel.h", std::string(kernel_header())},
-                                       {std::string(kSource), *bench.candidate.find(kSource)}}) {
+  for (const auto& [name, contents] :
+       {std::pair<std::string, std::string>{"task.h", host_header(bench.task)},
+        {"tensorpath_kernel.h", std::string(kernel_header())},
+        {std::string(kSource), *bench.candidate.find(kSource)}}) {
     if (const Status written = write_file_atomic(path_join(directory, name), contents); !written) {
       return written;
     }
@@ -55,17 +59,26 @@ Status write_inputs(const Bench& bench, const std::string& directory) {
 }
 
 std::string find_compiler() {
-  for (const char* path : {"/usr/bin/g++", "/usr/local/bin/g++", "/usr/bin/c++", "/usr/bin/clang++"}) {
+  for (const char* path :
+       {"/usr/bin/g++", "/usr/local/bin/g++", "/usr/bin/c++", "/usr/bin/clang++"}) {
     if (file_exists(path)) return path;
   }
   return {};
 }
 
 std::vector<std::string> flags_of(const Bench& bench, Build build) {
-  std::vector<std::string> flags = {"-std=c++20", "-march=" + bench.task.architecture, "-fPIC",
-                                    "-shared", "-nostartfiles", "-fno-exceptions", "-fno-rtti",
-                                    "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
-                                    "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack",
+  std::vector<std::string> flags = {"-std=c++20",
+                                    "-march=" + bench.task.architecture,
+                                    "-fPIC",
+                                    "-shared",
+                                    "-nostartfiles",
+                                    "-fno-exceptions",
+                                    "-fno-rtti",
+                                    "-fno-threadsafe-statics",
+                                    "-fno-asynchronous-unwind-tables",
+                                    "-Wl,-z,now",
+                                    "-Wl,-z,relro",
+                                    "-Wl,-z,noexecstack",
                                     "-Wl,--build-id=none"};
   if (build == Build::kPlain) {
     flags.emplace_back("-O3");
@@ -80,13 +93,15 @@ std::vector<std::string> flags_of(const Bench& bench, Build build) {
 
 std::string first_lines(const std::string& text, std::size_t lines) {
   std::size_t end = 0;
-  for (std::size_t i = 0; i < lines && end != std::string::npos; ++i) end = text.find('\n', end + 1);
+  for (std::size_t i = 0; i < lines && end != std::string::npos; ++i)
+    end = text.find('\n', end + 1);
   return text.substr(0, std::min(end, std::size_t{2000}));
 }
 
 // The compiler's words name paths of the build; the author knows the file by its own name.
 std::string without(std::string text, const std::string& path) {
-  for (std::size_t at = 0; (at = text.find(path, at)) != std::string::npos;) text.erase(at, path.size());
+  for (std::size_t at = 0; (at = text.find(path, at)) != std::string::npos;)
+    text.erase(at, path.size());
   return text;
 }
 
@@ -99,14 +114,13 @@ Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) 
           outcome.err.find("Killed signal") != std::string::npos) {
         return {Failure::kCompileLimit, "the compiler ran out of the memory it is allowed"};
       }
-      return {Failure::kCompileError,
-              first_lines(without(outcome.err, directory + "/"), 6)};
+      return {Failure::kCompileError, first_lines(without(outcome.err, directory + "/"), 6)};
     case SandboxEnd::kSignalled:
       return {Failure::kCompileLimit,
               fmt::format("the compiler was ended by signal {}", outcome.signal)};
     default:
-      return {Failure::kCompileLimit, fmt::format("the compiler reached a limit: {}",
-                                                  to_string(outcome.end))};
+      return {Failure::kCompileLimit,
+              fmt::format("the compiler reached a limit: {}", to_string(outcome.end))};
   }
 }
 
@@ -135,9 +149,11 @@ class HostDevice : public Device {
                   "install g++ (Debian and Ubuntu: apt-get install g++)");
     }
     const std::string in = path_join(bench.scratch, "source");
-    const std::string out = path_join(bench.scratch, fmt::format("build{}", static_cast<int>(build)));
+    const std::string out =
+        path_join(bench.scratch, fmt::format("build{}", static_cast<int>(build)));
     for (const std::string& directory : {in, out}) {
-      if (const Status made = make_directories(directory); !made) return tl::unexpected(made.error());
+      if (const Status made = make_directories(directory); !made)
+        return tl::unexpected(made.error());
     }
     if (const Status written = write_inputs(bench, in); !written) {
       return tl::unexpected(written.error());
@@ -168,8 +184,8 @@ class HostDevice : public Device {
     built.path = object;
     built.level = outcome->level;
     built.level_reason = outcome->level_reason;
-    built.toolchain = fmt::format("{} {}", compiler.substr(compiler.rfind('/') + 1),
-                                  fmt::join(flags, " "));
+    built.toolchain =
+        fmt::format("{} {}", compiler.substr(compiler.rfind('/') + 1), fmt::join(flags, " "));
     return built;
   }
 
@@ -184,10 +200,9 @@ class HostDevice : public Device {
       return Refusal{Failure::kMissingEntry, "it defines no extern \"C\" tensorpath_kernel"};
     }
     if (defences.load_scan) {
-      const bool resolvers =
-          std::any_of(object->symbols.begin(), object->symbols.end(), [](const ElfSymbol& symbol) {
-            return symbol.type == ElfSymbol::kIndirectFunction;
-          });
+      const bool resolvers = std::any_of(
+          object->symbols.begin(), object->symbols.end(),
+          [](const ElfSymbol& symbol) { return symbol.type == ElfSymbol::kIndirectFunction; });
       if (object->runs_at_load || object->runs_at_unload || resolvers) {
         return Refusal{Failure::kLoadTimeCode, resolvers ? "it resolves functions when it is loaded"
                                                          : "it has constructors or destructors"};
@@ -196,13 +211,15 @@ class HostDevice : public Device {
     if (defences.import_scan) {
       for (const std::string& name : object->imports()) {
         if (!is_importable(name)) {
-          return Refusal{Failure::kForbiddenImport, fmt::format("it imports {}", quote_input(name))};
+          return Refusal{Failure::kForbiddenImport,
+                         fmt::format("it imports {}", quote_input(name))};
         }
       }
       for (const std::string& library : object->needed) {
         if (library != "libm.so.6" && library != "libc.so.6" && library != "libgcc_s.so.1" &&
             library != "libstdc++.so.6") {
-          return Refusal{Failure::kForbiddenImport, fmt::format("it needs {}", quote_input(library))};
+          return Refusal{Failure::kForbiddenImport,
+                         fmt::format("it needs {}", quote_input(library))};
         }
       }
     }
@@ -230,9 +247,10 @@ class HostDevice : public Device {
       if (!section.loaded() || !section.writable() || section.size == 0) continue;
       // The linker's own, read-only once it is loaded.
       constexpr std::array<std::string_view, 8> kRelocated = {
-          ".dynamic", ".got", ".got.plt", ".data.rel.ro", ".init_array", ".fini_array", ".relro_padding",
-          ".data.rel.ro.local"};
-      if (std::find(kRelocated.begin(), kRelocated.end(), section.name) != kRelocated.end()) continue;
+          ".dynamic",    ".got",        ".got.plt",       ".data.rel.ro",
+          ".init_array", ".fini_array", ".relro_padding", ".data.rel.ro.local"};
+      if (std::find(kRelocated.begin(), kRelocated.end(), section.name) != kRelocated.end())
+        continue;
       return {Failure::kWritableState,
               fmt::format("section {} holds {} writable bytes", section.name, section.size)};
     }

@@ -52,7 +52,8 @@ std::string_view kernel_header() { return kKernelHeader; }
 std::string host_header(const Task& task) {
   const OperatorSpec& op = *task.op;
   std::string text = fmt::format(
-      "/* {}: {}. Made by tensorpath; changes to it are lost. */\n#ifndef TASK_H\n#define TASK_H\n\n"
+      "/* {}: {}. Made by tensorpath; changes to it are lost. */\n#ifndef TASK_H\n#define "
+      "TASK_H\n\n"
       "#include \"tensorpath_kernel.h\"\n\nstruct task_args {{\n",
       op.name, op.summary);
   for (const TensorSpec& tensor : op.inputs) text += pointer(task, tensor, true);
@@ -73,8 +74,7 @@ std::string host_header(const Task& task) {
   for (const auto& [name, value] : task.domain.attributes) {
     text += fmt::format("  double {};  /* {} */\n", name, value);
   }
-  return text +
-         "};\n\n#endif\n";
+  return text + "};\n\n#endif\n";
 }
 
 }  // namespace tensorpath

@@ -25,8 +25,9 @@ int threads_of(const VerifyOptions& options) {
 // The sanitizers' runtimes must be the first library of the process.
 std::string runtime_of(Build build) {
   const std::string name = build == Build::kAddress ? "libasan.so" : "libtsan.so";
-  for (const std::string directory : {"/usr/lib/gcc/x86_64-linux-gnu/14/", "/usr/lib/gcc/x86_64-linux-gnu/13/",
-                                      "/usr/lib/gcc/x86_64-linux-gnu/12/"}) {
+  for (const std::string directory :
+       {"/usr/lib/gcc/x86_64-linux-gnu/14/", "/usr/lib/gcc/x86_64-linux-gnu/13/",
+        "/usr/lib/gcc/x86_64-linux-gnu/12/"}) {
     if (file_exists(directory + name)) return directory + name;
   }
   return {};
@@ -49,7 +50,8 @@ std::vector<worker::Word> call_words(const CallSpec& spec) {
   words.push_back({has_workspace ? Kind::kBuffer : Kind::kInt64, 0, workspace});
   const auto integer = [&](const std::string& name) {
     const auto found = spec.symbols.find(name);
-    words.push_back({Kind::kInt64, 0, static_cast<std::uint64_t>(found == spec.symbols.end() ? 0 : found->second)});
+    words.push_back({Kind::kInt64, 0,
+                     static_cast<std::uint64_t>(found == spec.symbols.end() ? 0 : found->second)});
   };
   for (const std::string& dim : spec.dims) integer(dim);
   for (const std::string& stride : spec.strides) integer(stride);
@@ -101,7 +103,7 @@ Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const 
                                                       Build build) {
   const int threads = threads_of(bench.options);
   SandboxSpec spec;
-  spec.argv = {bench.options.worker, "--device", "host", "--code", built.path, "--threads",
+  spec.argv = {bench.options.worker,   "--device", "host", "--code", built.path, "--threads",
                std::to_string(threads)};
   spec.environment = {"LC_ALL=C"};
   const bool plain = build == Build::kPlain;
@@ -121,7 +123,8 @@ Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const 
     spec.environment.emplace_back(
         "ASAN_OPTIONS=detect_leaks=0:exitcode=99:abort_on_error=0:handle_abort=1");
     spec.environment.emplace_back("UBSAN_OPTIONS=print_stacktrace=1");
-    spec.environment.emplace_back("TSAN_OPTIONS=exitcode=99:halt_on_error=1:report_signal_unsafe=0");
+    spec.environment.emplace_back(
+        "TSAN_OPTIONS=exitcode=99:halt_on_error=1:report_signal_unsafe=0");
     spec.fixed_addresses = build == Build::kThread;
     spec.need_proc = true;
   }
@@ -129,7 +132,8 @@ Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const 
   spec.limits.processes = threads + kMoreProcesses;
   spec.limits.file_bytes = 1U << 20;
   spec.limits.output_bytes = 64U << 10;
-  if (bench.defences.memory_limit && plain) spec.limits.resident_bytes = bench.task.limits.memory_bytes;
+  if (bench.defences.memory_limit && plain)
+    spec.limits.resident_bytes = bench.task.limits.memory_bytes;
   auto link = WorkerLink::start(spec, bench.options.sandbox);
   if (!link) return tl::unexpected(link.error());
   const auto ready = link->wait_ready(kReadySeconds);

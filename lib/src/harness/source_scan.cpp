@@ -11,8 +11,8 @@ namespace {
 
 // Pragmas that only steer the optimiser.
 constexpr std::array<std::string_view, 9> kPragmas = {
-    "once",   "GCC optimize", "GCC target", "GCC push_options", "GCC pop_options",
-    "GCC unroll", "GCC ivdep", "unroll",    "nv_diag_suppress"};
+    "once",       "GCC optimize", "GCC target", "GCC push_options", "GCC pop_options",
+    "GCC unroll", "GCC ivdep",    "unroll",     "nv_diag_suppress"};
 // Assembler directives that read files or run programs.
 constexpr std::array<std::string_view, 2> kAssembler = {".incbin", ".include"};
 
@@ -31,7 +31,9 @@ std::string spliced(std::string_view source) {
     }
     // GCC lets blanks stand between the backslash and the end of the line.
     std::size_t end = i + 1;
-    while (end < source.size() && (source[end] == ' ' || source[end] == '\t' || source[end] == '\r')) ++end;
+    while (end < source.size() &&
+           (source[end] == ' ' || source[end] == '\t' || source[end] == '\r'))
+      ++end;
     if (end < source.size() && source[end] == '\n') {
       i = end;
     } else {
@@ -122,7 +124,8 @@ class Stripper {
     }
     // Neighbouring literals are one: ".inc" "bin".
     std::size_t next = at_;
-    while (next < text_.size() && std::isspace(static_cast<unsigned char>(text_[next])) != 0) ++next;
+    while (next < text_.size() && std::isspace(static_cast<unsigned char>(text_[next])) != 0)
+      ++next;
     if (next >= text_.size() || text_[next] != '"') out_.literals += '\n';
   }
   void character() {
@@ -190,8 +193,11 @@ Refusal scan_includes(std::string_view source, const std::string& file,
   if (source.find('\0') != std::string_view::npos) {
     return {Failure::kForbiddenDirective, fmt::format("{}: there is a NUL character in it", file)};
   }
-  // ??= is # and ??/ a backslash in some modes of some compilers.
-  if (source.find("??=") != std::string_view::npos || source.find("??/") != std::string_view::npos) {
+  // Trigraphs for # and the backslash, which some compilers replace in some modes.
+  if (source.find("?"
+                  "?=") != std::string_view::npos ||
+      source.find("?"
+                  "?/") != std::string_view::npos) {
     return {Failure::kForbiddenDirective, fmt::format("{}: trigraphs are not allowed", file)};
   }
   const Stripped stripped = Stripper(source).strip();

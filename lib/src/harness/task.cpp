@@ -91,7 +91,8 @@ std::string host_level() {
 
 std::string task_text(const Task& task) {
   std::string text = fmt::format(
-      "op: {}\ndtype: {}\nlanguage: {}\ngpu: {}\narchitecture: {}\nobjective: {}\ncases: {}\nshape:\n",
+      "op: {}\ndtype: {}\nlanguage: {}\ngpu: {}\narchitecture: {}\nobjective: {}\ncases: "
+      "{}\nshape:\n",
       task.op->name, name_of(task.domain.dtype), language_of(task.device), task.gpu,
       task.architecture, task.objective, task.cases);
   for (const DimRange& dim : task.domain.dims) {
@@ -130,15 +131,16 @@ Expected<Task> read_task(std::string_view yaml, const std::string& file,
   Task task;
   task.device = language == "cuda" ? DeviceKind::kCuda : DeviceKind::kHost;
   task.gpu = map.text("gpu").value_or("host");
-  task.architecture = map.text("architecture").value_or(
-      task.device == DeviceKind::kHost ? host_level() : "sm_90");
+  task.architecture =
+      map.text("architecture").value_or(task.device == DeviceKind::kHost ? host_level() : "sm_90");
   task.objective = map.word("objective", {"latency", "throughput"}).value_or("latency");
   task.cases = static_cast<int>(map.integer("cases", {1, 10'000}).value_or(task.cases));
   std::vector<DimRange> dims;
   each_entry(map, "shape", [&](const std::string& name, const YamlNode& value) {
     const auto range = read_range(name, value);
     if (!range) {
-      diagnostics.add(value.where, fmt::format("shape.{}: expected a number or [least, most]", name));
+      diagnostics.add(value.where,
+                      fmt::format("shape.{}: expected a number or [least, most]", name));
     }
     dims.push_back(range.value_or(DimRange{name, 1, 1}));
   });

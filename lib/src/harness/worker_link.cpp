@@ -105,9 +105,9 @@ Refusal WorkerLink::explain_end(double seconds, bool timed_out) {
       const bool sanitizer = outcome.err.find("Sanitizer") != std::string::npos ||
                              outcome.err.find("runtime error") != std::string::npos;
       if (sanitizer) return {Failure::kSanitizer, outcome.err.substr(0, 2000)};
-      return {Failure::kEarlyExit, fmt::format("the process ended by itself with status {}{}{}",
-                                               outcome.exit_code, outcome.err.empty() ? "" : ": ",
-                                               outcome.err.substr(0, 300))};
+      return {Failure::kEarlyExit,
+              fmt::format("the process ended by itself with status {}{}{}", outcome.exit_code,
+                          outcome.err.empty() ? "" : ": ", outcome.err.substr(0, 300))};
     }
     default:
       return {Failure::kCrash, to_string(outcome.end)};

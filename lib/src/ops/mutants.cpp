@@ -87,10 +87,12 @@ std::int64_t source_of(Change change, const TensorData& tensor, std::int64_t i) 
 
 OutputTruth rearranged(Change change, const TensorData& tensor, const OutputTruth& truth) {
   OutputTruth out = truth;
-  const double constant = change == Change::kMean   ? mean_of(truth.values)
-                          : change == Change::kOnes ? 1
-                                                    : 0;
-  const bool flat = change == Change::kZeros || change == Change::kOnes || change == Change::kMean;
+  const double constant = change == Change::kMean       ? mean_of(truth.values)
+                          : change == Change::kOnes     ? 1
+                          : change == Change::kNoChoice ? -1
+                                                        : 0;
+  const bool flat = change == Change::kZeros || change == Change::kOnes ||
+                    change == Change::kMean || change == Change::kNoChoice;
   for (std::int64_t i = 0; i < tensor.size; ++i) {
     const std::int64_t from = flat ? -1 : source_of(change, tensor, i);
     const auto to = static_cast<std::size_t>(i);
@@ -168,6 +170,11 @@ std::vector<Mutant> mutants_of(const OperatorSpec& spec, const Domain& domain) {
       {Change::kShifted, "is off by one", {}, 0},
       {Change::kSwapped, "swaps the last two axes", {}, 0},
   };
+  if (std::any_of(spec.outputs.begin(), spec.outputs.end(), [](const TensorSpec& output) {
+        return output.rule == Rule::kSelection || output.rule == Rule::kSample;
+      })) {
+    mutants.push_back({Change::kNoChoice, "writes -1", {}, 0});
+  }
   for (const TensorSpec& input : spec.inputs) {
     mutants.push_back({Change::kIgnored, "ignores " + input.name, input.name, 0});
   }

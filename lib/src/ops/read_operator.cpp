@@ -315,7 +315,8 @@ class Reader {
         diagnostics.add(entry.where("output"), "there is no such output");
       }
       for (const std::string& input : invariant.inputs) {
-        if (spec_.find_input(input) == nullptr) {
+        const TensorSpec* output = spec_.find_output(input);
+        if (spec_.find_input(input) == nullptr && (output == nullptr || !output->inout)) {
           diagnostics.add(entry.where("inputs"),
                           fmt::format("there is no input {}", quote_input(input)));
         }

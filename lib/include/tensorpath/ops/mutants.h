@@ -18,6 +18,7 @@ struct Mutant {
     kMean,       // every element is the mean of its output
     kTruncated,  // the second half is not computed
     kTail,       // the last element of each row is not computed
+    kNoChoice,   // -1 throughout, where an output chooses: a row may allow any choice, never none
     kShifted,    // each row is off by one
     kSwapped,    // the last two axes are swapped
     kIgnored,    // an input is taken for a neutral one (weights 1, values 0, indices 0)

@@ -14,6 +14,7 @@
 // their layout in the candidate's memory, and their elements are numbers whatever their type.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -52,11 +53,15 @@ struct Emulated {
   float value = 0;
 };
 
+// A result past fp32's largest number. An infinity or a NaN is what it is, whatever error it inherits.
+inline Exact unbounded(double value, double error) {
+  return {value, std::isfinite(value) || error == kAny ? kAny : 0};
+}
 // One fp32 rounding of an exact result with inherited error. Results that fp32 holds exactly do not
 // round; small ones may be flushed.
 inline Exact rounded(double value, double error) {
   const double magnitude = std::fabs(value);
-  if (!(magnitude <= kLargest)) return {value, std::isfinite(value) ? kAny : error};
+  if (!(magnitude <= kLargest)) return unbounded(value, error);
   if (static_cast<double>(static_cast<float>(value)) != value) error += kUnit * magnitude;
   if (magnitude < kSmallestNormal && magnitude != 0) error += magnitude + 0x1p-150;
   return {value, error};
@@ -64,21 +69,32 @@ inline Exact rounded(double value, double error) {
 // The same with a budget of `ulp` units in the last place, exact or not.
 inline Exact approximated(double value, double error, double ulp) {
   const double magnitude = std::fabs(value);
-  if (!(magnitude <= kLargest)) return {value, std::isfinite(value) ? kAny : error};
+  if (!(magnitude <= kLargest)) return unbounded(value, error);
   error += ulp * 2 * kUnit * magnitude;
   if (magnitude < kSmallestNormal && magnitude != 0) error += magnitude + 0x1p-150;
   return {value, error};
 }
 
-// Past fp32's largest number, though the formula's own value is finite.
+// Too large for fp32 though every input was finite: computed, it is near the value or infinite.
 inline bool overflowed(const Exact& a) { return a.error == kAny && std::fabs(a.value) > kLargest; }
+// The last operation of a formula: an overflow there is the infinity that IEEE 754 gives, and no
+// licence. Only where what went into it is known to better than 2^-10.
+inline Exact settled(Exact a) {
+  return overflowed(a) ? Exact{a.value, std::isinf(a.value) ? 0 : std::fabs(a.value) * 0x1p-10} : a;
+}
+
+// Whether it is known if the number is positive, negative, zero or NaN.
+inline bool has_sign(const Exact& a) { return a.error == 0 || !(std::fabs(a.value) <= a.error); }
 
 inline Exact operator+(Exact a, Exact b) { return rounded(a.value + b.value, a.error + b.error); }
 inline Exact operator-(Exact a, Exact b) { return rounded(a.value - b.value, a.error + b.error); }
 inline Exact operator-(Exact a) { return {-a.value, a.error}; }
 inline Exact operator*(Exact a, Exact b) {
   if (a.error == kAny || b.error == kAny) return {a.value * b.value, kAny};
-  // An infinite factor times a zero error is no error.
+  // An infinite factor hides the other one's error, but for its sign.
+  if (!std::isfinite(a.value) || !std::isfinite(b.value)) {
+    return {a.value * b.value, has_sign(a) && has_sign(b) ? 0 : kAny};
+  }
   const auto part = [](double x, double e) { return e == 0 ? 0.0 : std::fabs(x) * e; };
   return rounded(a.value * b.value,
                  part(a.value, b.error) + part(b.value, a.error) + a.error * b.error);
@@ -86,13 +102,22 @@ inline Exact operator*(Exact a, Exact b) {
 inline Exact operator/(Exact a, Exact b) {
   const double value = a.value / b.value;
   // A divisor that may be infinite: anything between the quotient and zero.
-  if (overflowed(b) && a.error != kAny) return {value, std::fabs(value) + kSmallestNormal};
+  if (overflowed(b) && a.error != kAny) {
+    return {value, std::fabs(value) + a.error / std::fabs(b.value) + 0x1p-150};
+  }
   if (a.error == kAny || b.error == kAny) return {value, kAny};
+  if (!std::isfinite(a.value)) return {value, has_sign(b) ? 0 : kAny};
   const double room = std::fabs(b.value) - b.error;
   if (b.error > 0 && !(room > 0)) return {value, kAny};
-  const double inherited =
-      a.error == 0 && b.error == 0 ? 0 : (a.error + std::fabs(value) * b.error) / room;
-  return approximated(value, std::isnan(inherited) ? 0 : inherited, kDivideUlp);
+  double inherited = 0;
+  if (a.error > 0 || b.error > 0) inherited = (a.error + std::fabs(value) * b.error) / room;
+  if (std::isnan(inherited)) inherited = 0;
+  // CUDA's div.approx gives zero for divisors past 2^126.
+  if (std::fabs(b.value) > 0x1p126 && std::isfinite(value)) inherited += std::fabs(value);
+  // The reciprocal of a power of two is exact.
+  int exponent = 0;
+  const bool exact = b.error == 0 && std::fabs(std::frexp(b.value, &exponent)) == 0.5;
+  return exact ? rounded(value, inherited) : approximated(value, inherited, kDivideUlp);
 }
 
 inline Exact sqrt(Exact a) {
@@ -116,11 +141,13 @@ inline Exact exp(Exact a) {
   const double value = std::exp(a.value);
   if (overflowed(a) && a.value < 0) return {0, kSmallestNormal};
   if (a.error == kAny) return {value, kAny};
-  if (!std::isfinite(a.value)) return {value, 0};
+  if (std::isinf(a.value) || std::isnan(a.value)) return {value, 0};
+  if (std::isinf(value)) return {value, kAny};  // past float64 too
   // exp2(x * log2(e)) rounds its argument once or twice.
   const double argument = a.error + 2 * kUnit * std::fabs(a.value);
-  const double highest = std::exp(a.value + argument);
-  return approximated(value, std::isinf(highest) ? kAny : highest - value, kExpUlp);
+  const double inherited =
+      argument < 1 ? value * std::expm1(argument) : std::exp(a.value + argument) - value;
+  return approximated(value, inherited, kExpUlp);
 }
 inline Exact log(Exact a) {
   const double value = std::log(a.value);
@@ -135,17 +162,26 @@ inline Exact log1p(Exact a) {
   if (a.error == kAny || (a.error > 0 && !(room > 0))) return {value, kAny};
   return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
 }
+// tanh and erf flatten out: an error in the argument shrinks with the slope at the end of its interval
+// that is nearest to zero. Far out every implementation yields one, which may be all the accuracy
+// there is to 1 + tanh: there the error is what the true value lacks of one.
 inline Exact tanh(Exact a) {
   const double value = std::tanh(a.value);
-  if (overflowed(a)) return approximated(value, 0, kTanhUlp);
+  if (overflowed(a)) return {value, 0};
   if (a.error == kAny) return {value, kAny};
-  return approximated(value, std::fmin(a.error, 2.0), kTanhUlp);
+  const double nearest = std::fmax(std::fabs(a.value) - a.error, 0);
+  if (nearest >= 10) return {value, std::fmax(2 * std::exp(-2 * nearest), 1 - std::fabs(value))};
+  const double slope = 1 / (std::cosh(nearest) * std::cosh(nearest));
+  return approximated(value, std::fmin(slope * a.error, 2.0), kTanhUlp);
 }
 inline Exact erf(Exact a) {
   const double value = std::erf(a.value);
-  if (overflowed(a)) return approximated(value, 0, kErfUlp);
+  if (overflowed(a)) return {value, 0};
   if (a.error == kAny) return {value, kAny};
-  return approximated(value, std::fmin(1.1283791670955126 * a.error, 2.0), kErfUlp);
+  const double nearest = std::fmax(std::fabs(a.value) - a.error, 0);
+  if (nearest >= 5) return {value, std::fmax(std::erfc(nearest), 1 - std::fabs(value))};
+  const double slope = 1.1283791670955126 * std::exp(-nearest * nearest);
+  return approximated(value, std::fmin(slope * a.error, 2.0), kErfUlp);
 }
 inline Exact sin(Exact a) { return {std::sin(a.value), a.error + kTrigUlp * 2 * kUnit}; }
 inline Exact cos(Exact a) { return {std::cos(a.value), a.error + kTrigUlp * 2 * kUnit}; }
@@ -180,6 +216,13 @@ inline Emulated maximum(Emulated a, Emulated b) {
              : Emulated{std::fmax(a.value, b.value)};
 }
 inline Emulated minimum(Emulated a, Emulated b) { return -maximum(-a, -b); }
+inline Emulated settled(Emulated a) { return a; }
+
+// For terms in which an inherited error cancels to first order: the number without it, and it alone.
+inline Exact without_error(Exact a) { return {a.value, 0}; }
+inline Emulated without_error(Emulated a) { return a; }
+inline Exact error_of(Exact a) { return {0, a.error}; }
+inline Emulated error_of(Emulated /*a*/) { return {0}; }
 
 // A constant of the formula, rounded to fp32 where that is inexact.
 template <typename Number>
@@ -200,6 +243,15 @@ struct Rounding {
   double smallest_normal;  // of the type
   double smallest_positive;
   double largest;
+
+  // To nearest, ties to even; infinite past the largest.
+  [[nodiscard]] double nearest(double value) const {
+    if (!std::isfinite(value) || value == 0) return value;
+    const double binade = std::ldexp(2 * unit, std::ilogb(value));
+    const double quantum = std::fmax(binade, smallest_positive);
+    const double result = std::nearbyint(value / quantum) * quantum;
+    return std::fabs(result) > largest ? std::copysign(kAny, value) : result;
+  }
 };
 
 // How an Emulated run sums: what kernels do, and what they must not.
@@ -229,6 +281,12 @@ struct Tensor {
   }
   template <typename Number>
   [[nodiscard]] Number at(std::int64_t i) const;
+  // The same where a denormal is not read as zero, or the reference says what comes of that.
+  template <typename Number>
+  [[nodiscard]] Number unflushed(std::int64_t i) const;
+  [[nodiscard]] bool is_denormal(std::int64_t i) const {
+    return values[i] != 0 && std::fabs(values[i]) < kSmallestNormal;
+  }
 };
 template <>
 inline Exact Tensor::at<Exact>(std::int64_t i) const {
@@ -239,6 +297,14 @@ inline Exact Tensor::at<Exact>(std::int64_t i) const {
 template <>
 inline Emulated Tensor::at<Emulated>(std::int64_t i) const {
   return {static_cast<float>(values[i])};
+}
+template <>
+inline Exact Tensor::unflushed<Exact>(std::int64_t i) const {
+  return {values[i], 0};
+}
+template <>
+inline Emulated Tensor::unflushed<Emulated>(std::int64_t i) const {
+  return at<Emulated>(i);
 }
 
 // Where the truth of one output goes. Every element must be set.
@@ -279,6 +345,27 @@ struct Output {
     if (bits != nullptr) bits[i] = from.bits[j];
   }
   void allow(std::int64_t i, unsigned char classes) const { legal[i] |= classes; }
+  // What another legal implementation makes of an element that is set: between two finite numbers
+  // all is legal, of other classes either.
+  void also(std::int64_t i, Exact number) const {
+    const unsigned char set_class = class_of(values[i]);
+    const unsigned char other = class_of(number.value);
+    if (set_class == kFinite && other == kFinite) {
+      errors[i] = std::fmax(errors[i], std::fabs(number.value - values[i]) + number.error);
+    } else if (other == kFinite) {
+      allow(i, set_class);
+      set(i, number);
+    } else {
+      allow(i, other);
+    }
+  }
+  void also(std::int64_t /*i*/, Emulated /*number*/) const {}
+
+  static unsigned char class_of(double value) {
+    if (std::isnan(value)) return kNan;
+    if (std::isfinite(value)) return kFinite;
+    return value > 0 ? kPositiveInfinity : kNegativeInfinity;
+  }
 };
 
 struct NamedInteger {
@@ -330,6 +417,9 @@ struct Call {
   // The number after a declared intermediate rounding that an implementation may do or leave out.
   template <typename Number>
   [[nodiscard]] Number rounded(const char* name, Number number) const;
+  // The number after a declared rounding, to nearest even, that is part of the definition.
+  template <typename Number>
+  [[nodiscard]] Number nearest(const char* name, Number number) const;
 
  private:
   template <typename Entry>
@@ -343,8 +433,9 @@ struct Call {
 template <>
 inline Exact Call::rounded<Exact>(const char* name, Exact number) const {
   const Rounding& to = find(roundings, rounding_count, name);
+  if (!std::isfinite(number.value)) return number;
   const double magnitude = std::fabs(number.value) + (number.error == kAny ? 0 : number.error);
-  if (magnitude > to.largest) return {number.value, std::isfinite(number.value) ? kAny : 0};
+  if (magnitude > to.largest) return {number.value, kAny};
   number.error += to.unit * magnitude;
   if (magnitude < to.smallest_normal) number.error += to.smallest_positive;
   return number;
@@ -352,6 +443,22 @@ inline Exact Call::rounded<Exact>(const char* name, Exact number) const {
 template <>
 inline Emulated Call::rounded<Emulated>(const char* /*name*/, Emulated number) const {
   return number;
+}
+template <>
+inline Exact Call::nearest<Exact>(const char* name, Exact number) const {
+  const Rounding& to = find(roundings, rounding_count, name);
+  const double value = to.nearest(number.value);
+  if (number.error == 0 || number.error == kAny || !std::isfinite(value)) {
+    return {value, number.error};
+  }
+  // What is off by a little may round to a neighbour.
+  const double half_ulp = std::fmax(to.unit * std::fabs(value), to.smallest_positive / 2);
+  return {value, std::fabs(value - number.value) + number.error + half_ulp};
+}
+template <>
+inline Emulated Call::nearest<Emulated>(const char* name, Emulated number) const {
+  const Rounding& to = find(roundings, rounding_count, name);
+  return {static_cast<float>(to.nearest(static_cast<double>(number.value)))};
 }
 
 // Growth of the rounding error of a sum of n terms, over u times the sum of their magnitudes, in
@@ -373,22 +480,41 @@ class Sum<Exact> {
     value_ += term.value;
     magnitude_ += std::fabs(term.value);
     error_ += term.error;
-    ++terms_;
+    terms_.push_back(static_cast<float>(term.value));
     if (term.error == 0 && term.value != 0 && std::isfinite(term.value)) {
       lowest_ = std::fmin(lowest_, lowest_bit(term.value));
     }
   }
   [[nodiscard]] Exact total() const {
+    // Terms that are multiples of a power of two and small enough beside it sum without rounding, in
+    // any order and grouping: such probes leave no room for a cheaper accumulation.
+    const bool probe = error_ == 0 && magnitude_ <= lowest_ / unit_ && magnitude_ <= kLargest;
+    return probe ? Exact{value_, 0} : inexact_total();
+  }
+  // Where the terms may be scaled or shifted on the way, as by Welford's running mean: no probe.
+  [[nodiscard]] Exact inexact_total() const {
     if (!std::isfinite(value_)) return {value_, 0};
     if (magnitude_ > kLargest) return {value_, kAny};
-    // Terms that are multiples of a power of two and small enough beside it sum without rounding,
-    // in any order and grouping: such probes leave no room for a cheaper accumulation.
-    if (error_ == 0 && magnitude_ <= lowest_ / unit_) return {value_, 0};
-    return {value_, error_ + unit_ * sum_growth(terms_) * magnitude_ +
+    return {value_, error_ + unit_ * growth() * magnitude_ +
                         (std::fabs(value_) < kSmallestNormal ? kSmallestNormal : 0)};
   }
 
  private:
+  // Equal terms are rounded the same way again and again in a running sum: they are one step of the
+  // random walk, as long as there are many of them.
+  [[nodiscard]] double growth() const {
+    if (terms_.size() < 2) return 0;
+    std::vector<float> sorted = terms_;
+    std::sort(sorted.begin(), sorted.end());
+    double squares = 0;
+    for (auto first = sorted.begin(); first != sorted.end();) {
+      const auto last = std::upper_bound(first, sorted.end(), *first);
+      const auto count = static_cast<double>(last - first);
+      squares += count * count;
+      first = last;
+    }
+    return 2 * std::sqrt(squares);
+  }
   static double lowest_bit(double value) {
     int exponent = 0;
     const double fraction = std::frexp(std::fabs(value), &exponent);
@@ -401,7 +527,7 @@ class Sum<Exact> {
   double magnitude_ = 0;
   double error_ = 0;
   double lowest_ = std::numeric_limits<double>::infinity();
-  std::int64_t terms_ = 0;
+  std::vector<float> terms_;
 };
 
 template <>
@@ -412,6 +538,7 @@ class Sum<Emulated> {
   }
 
   void add(Emulated term) { terms_.push_back(term.value); }
+  [[nodiscard]] Emulated inexact_total() const { return total(); }
   [[nodiscard]] Emulated total() const {
     std::vector<float> terms = terms_;
     switch (emulation_.order) {

@@ -38,29 +38,26 @@ class SoftmaxMean<Exact> {
   void write(const Tensor& values, std::int64_t width, const Output& out,
              std::int64_t begin) const {
     double top = -kAny;
-    bool undefined = false;
-    bool unbounded = false;
+    bool nan = false;
+    bool any = false;
     bool minus_infinity = false;
     for (const Exact& score : scores_) {
-      undefined = undefined || std::isnan(score.value) || score.value == kAny;
+      nan = nan || std::isnan(score.value) || score.value == kAny;
+      any = any || (score.error == kAny && std::isfinite(score.value));
       minus_infinity = minus_infinity || score.value == -kAny;
-      unbounded = unbounded || score.error == kAny;
       top = std::fmax(top, score.value);
     }
-    if (undefined || unbounded || top == -kAny) {
-      const Exact nan{std::numeric_limits<double>::quiet_NaN(), unbounded && !undefined ? kAny : 0};
-      for (std::int64_t d = 0; d < width; ++d) {
-        out.set(begin + d, nan);
-        // Kernels that guard an empty maximum write zeros where every weight is exp(-inf).
-        if (!undefined) out.allow(begin + d, Output::kFinite);
-      }
-      return;
+    if (nan || any) {
+      const Exact undefined{std::numeric_limits<double>::quiet_NaN(), nan ? 0 : kAny};
+      for (std::int64_t d = 0; d < width; ++d) out.set(begin + d, undefined);
+    } else if (top == -kAny) {
+      // No key carries weight: kernels that guard exp(-inf + inf) write zeros.
+      for (std::int64_t d = 0; d < width; ++d) out.set(begin + d, Exact{0, 0});
+    } else {
+      write_mean(weigh(top), values.values, width, out, begin);
     }
-    write_mean(weigh(top), values.values, width, out, begin);
-    // A block or split whose every score is -inf is NaN in a kernel that does not guard it.
-    for (std::int64_t d = 0; minus_infinity && d < width; ++d) {
-      out.allow(begin + d, Output::kNan);
-    }
+    // Where a block or split holds nothing but -inf, kernels that do not guard it yield NaN.
+    for (std::int64_t d = 0; minus_infinity && d < width; ++d) out.allow(begin + d, Output::kNan);
   }
 
  private:
