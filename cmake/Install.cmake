@@ -2,6 +2,8 @@
 # without the shared library has the first only: its archive needs more than a package could name.
 
 install(TARGETS tensorpath RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+install(TARGETS tensorpath-worker RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tensorpath COMPONENT runtime)
+install(DIRECTORY kernels/ops DESTINATION ${CMAKE_INSTALL_DATADIR}/tensorpath/kernels COMPONENT runtime)
 install(DIRECTORY data/ DESTINATION ${CMAKE_INSTALL_DATADIR}/tensorpath COMPONENT runtime)
 foreach(section 1 5 7)
   file(GLOB pages CONFIGURE_DEPENDS man/*.${section})

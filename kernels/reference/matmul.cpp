@@ -10,8 +10,8 @@ Number activate(std::int64_t activation, Number x) {
   const Number one = constant<Number>(1);
   if (activation == 1) return maximum(x, constant<Number>(0));
   if (activation == 2) {
-    const Number inner = constant<Number>(0.7978845608028654) *
-                         (x + constant<Number>(0.044715) * x * x * x);
+    const Number inner =
+        constant<Number>(0.7978845608028654) * (x + constant<Number>(0.044715) * x * x * x);
     return constant<Number>(0.5) * x * (one + tanh(inner));
   }
   if (activation == 3) return x / (one + exp(-x));

@@ -22,8 +22,7 @@ void rmsnorm(const Call& call) {
     }
     const Number scale = rsqrt(squares.total() / count + eps);
     for (std::int64_t i = 0; i < hidden; ++i) {
-      const Number normalised =
-          call.rounded("normalised", x.at<Number>(row * hidden + i) * scale);
+      const Number normalised = call.rounded("normalised", x.at<Number>(row * hidden + i) * scale);
       y.set(row * hidden + i, normalised * weight.at<Number>(i));
     }
   }

@@ -1,13 +1,10 @@
-#include "catch.h"
+#include "scratch.h"
 
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,52 +13,15 @@
 #include <tensorpath/base/file.h>
 
 using namespace tensorpath;
+using namespace tensorpath::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-// A directory of its own per test, gone at the end.
-class Scratch {
- public:
-  Scratch() {
-    std::string pattern = (fs::temp_directory_path() / "tensorpath-file-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_join(path_, name); }
-  [[nodiscard]] std::size_t entries() const {
-    return static_cast<std::size_t>(
-        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
-
- private:
-  std::string path_;
-};
-
-std::string contents(const std::string& path) { return read_file(path).value_or("(unreadable)"); }
 
 mode_t mode_of(const std::string& path) {
   struct stat status {};
   REQUIRE(::stat(path.c_str(), &status) == 0);
   return status.st_mode & 07777U;
-}
-
-// Runs `body` in a child process and returns its exit status; limits and mounts stay in there.
-int in_child(const std::function<int()>& body) {
-  const pid_t pid = ::fork();
-  REQUIRE(pid >= 0);
-  if (pid == 0) ::_exit(body());
-  int status = 0;
-  REQUIRE(::waitpid(pid, &status, 0) == pid);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 }  // namespace
@@ -116,12 +76,10 @@ TEST_CASE("a full disk leaves the old file and nothing beside it") {
 }
 
 TEST_CASE("no space on a device is an error of the environment, with a hint") {
-  // Only root may mount; elsewhere /dev/full below stands for it.
+  // Where nobody may mount, /dev/full below stands for it.
   const Scratch scratch;
   const int status = in_child([&] {
-    if (::unshare(CLONE_NEWNS) != 0) return 77;
-    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
-    if (::mount("tmpfs", scratch.path().c_str(), "tmpfs", 0, "size=64k") != 0) return 77;
+    if (!mount_private_tmpfs(scratch.path(), "size=64k")) return 77;
     const std::string path = scratch.file("plan.json");
     if (!write_file_atomic(path, "old")) return 2;
     const Status written = write_file_atomic(path, std::string(1'000'000, 'x'));

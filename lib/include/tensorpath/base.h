@@ -1,7 +1,9 @@
-// The ground everything stands on: errors, units, files, JSON/YAML, tables. Depends on nothing
-// here.
+// The ground everything stands on: errors, units, files, clocks, JSON/YAML, tables. Depends on
+// nothing here.
 #pragma once
 
+#include <tensorpath/base/clock.h>
+#include <tensorpath/base/descriptor.h>
 #include <tensorpath/base/error.h>
 #include <tensorpath/base/file.h>
 #include <tensorpath/base/json.h>

@@ -9,41 +9,17 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tensorpath/base/descriptor.h>
 #include <tensorpath/base/file.h>
-#include <tensorpath/base/units.h>
+#include <tensorpath/base/random.h>
 
 namespace tensorpath {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Large enough that a profile of a few MiB takes few calls, small enough for the stack's
-// neighbours.
-constexpr std::size_t kReadChunk = 64U << 10;
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor() {
-    if (fd_ > STDERR_FILENO) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  // Closes now, so that an error that only close() reports (NFS, quota) is seen.
-  [[nodiscard]] bool close_now() {
-    const int fd = fd_;
-    fd_ = -1;
-    return ::close(fd) == 0;
-  }
-
- private:
-  int fd_;
-};
 
 // Removes the temporary file unless the rename went through.
 class TemporaryFile {
@@ -61,67 +37,24 @@ class TemporaryFile {
   std::string path_;
 };
 
-std::string hint_for(int error) {
-  switch (error) {
-    case ENOSPC:
-      return "the disk is full: free some space, or choose another place; the old file is "
-             "untouched";
-    case EDQUOT:
-      return "the disk quota is used up: free some space; the old file is untouched";
-    case EFBIG:
-      return "the file size limit is reached (ulimit -f); the old file is untouched";
-    case EACCES:
-    case EPERM:
-      return "check the permissions of the file and its directory";
-    case EROFS:
-      return "the file system is read-only: choose another place";
-    case ENOENT:
-      return "check the spelling of the path";
-    case ENOTDIR:
-      return "a part of the path is a file, not a directory";
-    default:
-      return {};
-  }
+tl::unexpected<Error> write_failure(const std::string& path, int error) {
+  return system_failure(ExitCode::kEnvironment, "cannot write", path, error,
+                        "the old file is untouched");
 }
 
-tl::unexpected<Error> system_failure(ExitCode code, const char* what, const std::string& path,
-                                     int error) {
-  return fail(code, fmt::format("{} {}: {}", what, quote_input(path), std::strerror(error)),
-              hint_for(error));
-}
-
-bool write_all(int fd, std::string_view contents) {
-  while (!contents.empty()) {
-    const ssize_t written = ::write(fd, contents.data(), contents.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return false;
-    }
-    contents.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
-std::string random_suffix() {
+Expected<std::string> random_suffix() {
+  const auto bytes = random_bytes(sizeof(std::uint64_t));
+  if (!bytes) return tl::unexpected(bytes.error());
   std::uint64_t bits = 0;
-  if (::getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
-    bits = static_cast<std::uint64_t>(::getpid());  // O_EXCL still refuses a name that is taken
-  }
+  std::memcpy(&bits, bytes->data(), sizeof bits);
   return fmt::format("{:016x}", bits);
-}
-
-// A directory entry is durable only once the directory itself is synced. File systems that cannot
-// sync a directory (EINVAL) have nothing to do.
-void sync_directory(const std::string& directory) {
-  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() >= 0) (void)::fsync(fd.get());
 }
 
 // A pipe or a device cannot be replaced by a rename; it takes the bytes as they come.
 Status write_in_place(const std::string& path, std::string_view contents) {
   const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (fd.get() < 0 || !write_all(fd.get(), contents)) {
-    return system_failure(ExitCode::kEnvironment, "cannot write", path, errno);
+    return write_failure(path, errno);
   }
   return {};
 }
@@ -130,22 +63,23 @@ Status write_and_rename(const std::string& path, std::string_view contents, mode
                         bool keep_mode) {
   const fs::path target(path);
   const std::string directory = target.has_parent_path() ? target.parent_path().string() : ".";
+  const auto suffix = random_suffix();
+  if (!suffix) return tl::unexpected(suffix.error());
   TemporaryFile temporary(
-      (fs::path(directory) / ("." + target.filename().string() + "." + random_suffix() + ".tmp"))
-          .string());
+      (fs::path(directory) / ("." + target.filename().string() + "." + *suffix + ".tmp")).string());
   FileDescriptor fd(
       ::open(temporary.path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (fd.get() < 0) {
     const int error = errno;
     temporary.keep();  // not ours
-    return system_failure(ExitCode::kEnvironment, "cannot write", path, error);
+    return write_failure(path, error);
   }
   const bool written = write_all(fd.get(), contents) &&
                        (!keep_mode || ::fchmod(fd.get(), mode) == 0) && ::fsync(fd.get()) == 0 &&
                        fd.close_now() && ::rename(temporary.path().c_str(), path.c_str()) == 0;
-  if (!written) return system_failure(ExitCode::kEnvironment, "cannot write", path, errno);
+  if (!written) return write_failure(path, errno);
   temporary.keep();
-  sync_directory(directory);
+  (void)sync_directory(directory);  // the rename is done: a reader sees the new file
   return {};
 }
 
@@ -174,32 +108,7 @@ Expected<std::string> read_file(const std::string& path, std::size_t max_bytes) 
   const FileDescriptor fd(standard_input ? STDIN_FILENO
                                          : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) return system_failure(ExitCode::kUsage, "cannot read", name, errno);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    return fail(ExitCode::kUsage,
-                fmt::format("{} is a directory, expected a file", quote_input(name)),
-                "name a file in it");
-  }
-  const auto too_large = [&] {
-    return fail(ExitCode::kUsage,
-                fmt::format("{} is larger than {}, the most that is read", quote_input(name),
-                            human_bytes(static_cast<double>(max_bytes))),
-                "is it the right file?");
-  };
-  // The size is a hint and an early refusal only: a pipe has none and /proc files say zero.
-  const auto size = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
-  if (S_ISREG(status.st_mode) && size > max_bytes) return too_large();
-  std::string contents;
-  contents.reserve(S_ISREG(status.st_mode) ? size : 0);
-  std::array<char, kReadChunk> chunk{};
-  while (true) {
-    const ssize_t count = ::read(fd.get(), chunk.data(), chunk.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_failure(ExitCode::kUsage, "cannot read", name, errno);
-    if (count == 0) return contents;
-    if (contents.size() + static_cast<std::size_t>(count) > max_bytes) return too_large();
-    contents.append(chunk.data(), static_cast<std::size_t>(count));
-  }
+  return read_descriptor(fd.get(), name, max_bytes);
 }
 
 Status write_file_atomic(const std::string& path, std::string_view contents, bool executable) {
@@ -267,8 +176,12 @@ std::string sha256_hex(std::string_view bytes) {
   if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
     throw std::runtime_error("OpenSSL has no SHA-256");
   }
-  std::string out;
-  for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out(std::size_t{2} * size, '0');
+  for (std::size_t i = 0; i < size; ++i) {
+    out[2 * i] = kDigits[digest[i] >> 4U];
+    out[2 * i + 1] = kDigits[digest[i] & 15U];
+  }
   return out;
 }
 

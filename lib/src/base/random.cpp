@@ -12,18 +12,26 @@
 
 namespace tensorpath {
 
-Expected<Key> random_key() {
-  Key key{};
-  std::size_t have = 0;
-  while (have < key.size()) {
-    const ssize_t got = ::getrandom(key.data() + have, key.size() - have, 0);
+Expected<std::string> random_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  for (std::size_t have = 0; have < count;) {
+    const ssize_t got = ::getrandom(bytes.data() + have, count - have, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
       return fail(ExitCode::kEnvironment,
-                  fmt::format("the kernel gives no random bits: {}", std::strerror(errno)));
+                  fmt::format("no random bytes from the kernel: {}", std::strerror(errno)),
+                  "a seccomp filter or a very old kernel may refuse getrandom(2)");
     }
     have += static_cast<std::size_t>(got);
   }
+  return bytes;
+}
+
+Expected<Key> random_key() {
+  const auto bytes = random_bytes(sizeof(Key));
+  if (!bytes) return tl::unexpected(bytes.error());
+  Key key{};
+  std::memcpy(key.data(), bytes->data(), key.size());
   return key;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace tensorpath {
 namespace {
@@ -31,10 +32,22 @@ std::size_t sequence_length(std::string_view text, std::size_t i) {
   return 0;
 }
 
+// Nearly all text is ASCII, and eight bytes of it are told at once.
+bool is_ascii_word(std::string_view text, std::size_t i) {
+  std::uint64_t word = 0;
+  if (i + sizeof word > text.size()) return false;
+  std::memcpy(&word, text.data() + i, sizeof word);
+  return (word & 0x8080808080808080U) == 0;
+}
+
 }  // namespace
 
 std::size_t find_invalid_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
+    if (is_ascii_word(text, i)) {
+      i += sizeof(std::uint64_t);
+      continue;
+    }
     const std::size_t length = sequence_length(text, i);
     if (length == 0) return i;
     i += length;

@@ -42,9 +42,7 @@ constexpr std::array<Format, 13> kFormats = {{
     {DType::kInt64, "int64", 64, {}, true},
 }};
 
-constexpr const Format& format_of(DType dtype) {
-  return kFormats[static_cast<std::size_t>(dtype)];
-}
+constexpr const Format& format_of(DType dtype) { return kFormats[static_cast<std::size_t>(dtype)]; }
 
 constexpr int bias_of(const Float& f) { return (1 << (f.exponent_bits - 1)) - 1; }
 
@@ -101,8 +99,7 @@ std::uint64_t encode_float(const Format& format, double value) {
     return f.nan ? sign | nan_bits(f) : sign | encode_float(format, largest);
   }
   const int smallest = 1 - bias_of(f);
-  const int exponent =
-      magnitude == 0 ? smallest : std::max(std::ilogb(magnitude), smallest);
+  const int exponent = magnitude == 0 ? smallest : std::max(std::ilogb(magnitude), smallest);
   // Rounds in the current mode, to nearest even; both factors are exact.
   const double steps = std::nearbyint(std::ldexp(magnitude, f.fraction_bits - exponent));
   const auto fraction = static_cast<std::uint64_t>(steps);
@@ -146,6 +143,33 @@ double decode_integer(const Format& format, std::uint64_t bits) {
   const bool negative = format.is_signed && ((bits >> (format.bits - 1)) & 1U) != 0U;
   if (!negative) return static_cast<double>(bits);
   return static_cast<double>(static_cast<std::int64_t>(bits | ~mask_of(format.bits)));
+}
+
+struct Limits {
+  double unit_roundoff;
+  double smallest_normal;
+  double smallest_positive;
+  double largest;
+};
+
+Limits make_limits(const Format& format) {
+  const Float& f = format.floating;
+  if (format.dtype == DType::kUe8m0) return {0.5, 0x1p-127, 0x1p-127, 0x1p127};
+  if (f.exponent_bits == 0) return {0.5, 1, 1, largest_integer(format)};
+  return {std::ldexp(1.0, -f.fraction_bits - 1), std::ldexp(1.0, 1 - bias_of(f)),
+          std::ldexp(1.0, 1 - bias_of(f) - f.fraction_bits), largest_of(f)};
+}
+
+// Asked for at every element of every comparison.
+const Limits& limits_of(DType dtype) {
+  static const auto table = [] {
+    std::array<Limits, kFormats.size()> all{};
+    for (const Format& format : kFormats) {
+      all[static_cast<std::size_t>(format.dtype)] = make_limits(format);
+    }
+    return all;
+  }();
+  return table[static_cast<std::size_t>(dtype)];
 }
 
 // Types of up to 16 bits decode through a table: 65,536 entries at most, made on first use.
@@ -202,36 +226,21 @@ std::int64_t bytes_of(DType dtype, std::int64_t elements) {
   return (elements * bits_of(dtype) + 7) / 8;
 }
 
-double unit_roundoff(DType dtype) {
-  return is_floating(dtype) ? std::ldexp(1.0, -format_of(dtype).floating.fraction_bits - 1) : 0.5;
-}
-
-double smallest_normal(DType dtype) {
-  return is_floating(dtype) ? std::ldexp(1.0, 1 - bias_of(format_of(dtype).floating)) : 1;
-}
-
-double smallest_positive(DType dtype) {
-  const Float& f = format_of(dtype).floating;
-  if (dtype == DType::kUe8m0) return 0x1p-127;
-  return is_floating(dtype) ? std::ldexp(1.0, 1 - bias_of(f) - f.fraction_bits) : 1;
-}
-
-double largest_finite(DType dtype) {
-  if (dtype == DType::kUe8m0) return 0x1p127;
-  return is_floating(dtype) ? largest_of(format_of(dtype).floating)
-                            : largest_integer(format_of(dtype));
-}
-
+double unit_roundoff(DType dtype) { return limits_of(dtype).unit_roundoff; }
+double smallest_normal(DType dtype) { return limits_of(dtype).smallest_normal; }
+double smallest_positive(DType dtype) { return limits_of(dtype).smallest_positive; }
+double largest_finite(DType dtype) { return limits_of(dtype).largest; }
 bool has_infinity(DType dtype) { return format_of(dtype).floating.infinity; }
 bool has_nan(DType dtype) { return format_of(dtype).floating.nan; }
 
 double ulp_at(DType dtype, double value) {
   if (!is_floating(dtype)) return 1;
-  const double magnitude = std::fabs(value);
-  if (!(magnitude > smallest_normal(dtype))) return smallest_positive(dtype);
-  const int top = std::ilogb(largest_finite(dtype));
-  const int exponent = std::isfinite(magnitude) ? std::min(std::ilogb(magnitude), top) : top;
-  return std::ldexp(1.0, exponent - format_of(dtype).floating.fraction_bits);
+  const Limits& limits = limits_of(dtype);
+  const double magnitude = std::min(std::fabs(value), limits.largest);
+  if (!(magnitude > limits.smallest_normal)) return limits.smallest_positive;
+  // The power of two at or below it, scaled by the fraction's width: both are exact.
+  const std::uint64_t power = std::bit_cast<std::uint64_t>(magnitude) & 0x7FF0000000000000ULL;
+  return std::bit_cast<double>(power) * 2 * limits.unit_roundoff;
 }
 
 double decode(DType dtype, std::uint64_t bits) {

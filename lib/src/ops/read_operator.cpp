@@ -1,4 +1,5 @@
-// kernels/ops/<op>.yaml into an OperatorSpec: every mistake in the file at once, each with its place.
+// kernels/ops/<op>.yaml into an OperatorSpec: every mistake in the file at once, each with its
+// place.
 #include <algorithm>
 #include <set>
 
@@ -28,16 +29,14 @@ constexpr Word<Rule> kRules[] = {
     {"selection", Rule::kSelection}, {"sample", Rule::kSample},   {"codes", Rule::kCodes},
 };
 constexpr Word<Fill> kFills[] = {
-    {"values", Fill::kValues},   {"weight", Fill::kWeight},   {"index", Fill::kIndex},
-    {"unique", Fill::kUnique},   {"length", Fill::kLength},   {"offsets", Fill::kOffsets},
-    {"uniform", Fill::kUniform}, {"probability", Fill::kProbability},
-    {"scale", Fill::kScale},     {"bits", Fill::kBits},
+    {"values", Fill::kValues},   {"weight", Fill::kWeight},           {"index", Fill::kIndex},
+    {"unique", Fill::kUnique},   {"length", Fill::kLength},           {"offsets", Fill::kOffsets},
+    {"uniform", Fill::kUniform}, {"probability", Fill::kProbability}, {"scale", Fill::kScale},
+    {"bits", Fill::kBits},
 };
 constexpr Word<Invariant::Rule> kInvariants[] = {
-    {"row_sum", Invariant::Rule::kRowSum},
-    {"range", Invariant::Rule::kRange},
-    {"unique_rows", Invariant::Rule::kUniqueRows},
-    {"scale", Invariant::Rule::kScale},
+    {"row_sum", Invariant::Rule::kRowSum},           {"range", Invariant::Rule::kRange},
+    {"unique_rows", Invariant::Rule::kUniqueRows},   {"scale", Invariant::Rule::kScale},
     {"permute_rows", Invariant::Rule::kPermuteRows},
 };
 
@@ -138,8 +137,8 @@ class Reader {
   // A formula over the names known so far.
   Expression formula(const YamlNode& node, std::string_view path) {
     if (!node.is_scalar()) {
-      diagnostics.add(node.where, fmt::format("{}: expected a formula, found {}", path,
-                                              node.kind_name()));
+      diagnostics.add(node.where,
+                      fmt::format("{}: expected a formula, found {}", path, node.kind_name()));
       return Expression::constant(1);
     }
     auto parsed = Expression::parse(node.scalar, node.where);
@@ -151,8 +150,8 @@ class Reader {
     }
     for (const std::string& name : parsed->names()) {
       if (names_.count(name) == 0 && name != "T") {
-        diagnostics.add(node.where, fmt::format("{}: {} is not known here", path,
-                                                quote_input(name)),
+        diagnostics.add(node.where,
+                        fmt::format("{}: {} is not known here", path, quote_input(name)),
                         suggestion(name, {names_.begin(), names_.end()}));
       }
     }
@@ -369,9 +368,7 @@ class Reader {
 
 }  // namespace
 
-std::string_view name_of(OperatorKind kind) {
-  return kKinds[static_cast<std::size_t>(kind)].word;
-}
+std::string_view name_of(OperatorKind kind) { return kKinds[static_cast<std::size_t>(kind)].word; }
 std::string_view name_of(Rule rule) { return kRules[static_cast<std::size_t>(rule)].word; }
 
 Expected<OperatorSpec> read_operator(std::string_view yaml, const std::string& file,

@@ -14,7 +14,8 @@ namespace tensorpath {
 
 using Key = std::array<unsigned char, 32>;
 
-// 256 bits from the kernel.
+// From the kernel. Error (environment) where it has no getrandom(2); never fewer or weaker bytes.
+[[nodiscard]] Expected<std::string> random_bytes(std::size_t count);
 [[nodiscard]] Expected<Key> random_key();
 // HMAC-SHA256(key, label): neither the key nor another label's key follows from it.
 [[nodiscard]] Key derive_key(const Key& key, std::string_view label);
@@ -30,9 +31,9 @@ class Random {
   Random& operator=(const Random&) = delete;
 
   [[nodiscard]] std::uint64_t bits();
-  [[nodiscard]] double uniform();                                       // in [0, 1)
+  [[nodiscard]] double uniform();                                           // in [0, 1)
   [[nodiscard]] std::int64_t between(std::int64_t low, std::int64_t high);  // both inclusive
-  [[nodiscard]] double normal();                                        // standard
+  [[nodiscard]] double normal();                                            // standard
   [[nodiscard]] bool chance(double probability) { return uniform() < probability; }
 
  private:

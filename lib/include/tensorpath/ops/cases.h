@@ -18,16 +18,16 @@ namespace tensorpath {
 
 // What the contents are like.
 enum class Regime : std::uint8_t {
-  kNormal,   // standard normal
-  kOffset,   // normal around 64: a variance by E[x^2] - E[x]^2 cancels
-  kTiny,     // near the smallest normal number
-  kDenormal, // below it
-  kHuge,     // near the largest number, or the operator's limit
-  kMixed,    // exponents uniform over the type's range inside the limit
-  kZeros,    // +0, -0 and a few ones
-  kOutlier,  // normal, but one element in each row is 1,000 times larger
-  kProbe,    // small integers: sums are exact in any order
-  kSpecial,  // normal with NaN, +Inf and -Inf sprinkled in
+  kNormal,    // standard normal
+  kOffset,    // normal around 64: a variance by E[x^2] - E[x]^2 cancels
+  kTiny,      // near the smallest normal number
+  kDenormal,  // below it
+  kHuge,      // near the largest number, or the operator's limit
+  kMixed,     // exponents uniform over the type's range inside the limit
+  kZeros,     // +0, -0 and a few ones
+  kOutlier,   // normal, but one element in each row is 1,000 times larger
+  kProbe,     // small integers: sums are exact in any order
+  kSpecial,   // normal with NaN, +Inf and -Inf sprinkled in
 };
 [[nodiscard]] std::string_view name_of(Regime regime);
 [[nodiscard]] std::vector<std::string> regime_names();
@@ -46,18 +46,18 @@ struct WeightedShape {
 
 // Where a candidate must hold: what the author is told, and what a registry entry guards.
 struct Domain {
-  DType dtype = DType::kFp32;        // T
-  std::vector<DimRange> dims;        // every dim of the operator, in its order
+  DType dtype = DType::kFp32;  // T
+  std::vector<DimRange> dims;  // every dim of the operator, in its order
   std::vector<std::pair<std::string, double>> attributes;  // every attribute, in its order
-  std::vector<WeightedShape> shapes;  // of a real run; each is among the cases
+  std::vector<WeightedShape> shapes;                       // of a real run; each is among the cases
 };
 
 // Dims as given (name -> fixed or range), the rest from the operator's typical values; every
 // constraint of the operator is checked. Errors name the dim and the nearest right name.
-[[nodiscard]] Expected<Domain> make_domain(const OperatorSpec& spec, DType dtype,
-                                           const std::vector<DimRange>& given,
-                                           const std::vector<std::pair<std::string, double>>& attributes,
-                                           std::vector<WeightedShape> shapes = {});
+[[nodiscard]] Expected<Domain> make_domain(
+    const OperatorSpec& spec, DType dtype, const std::vector<DimRange>& given,
+    const std::vector<std::pair<std::string, double>>& attributes,
+    std::vector<WeightedShape> shapes = {});
 
 struct Case {
   int id = 0;  // its place in the list, from 1
@@ -87,10 +87,10 @@ struct TensorData {
   std::string name;
   DType dtype = DType::kFp32;
   std::vector<std::int64_t> shape;
-  std::int64_t rows = 1;         // product of all dims but the last
+  std::int64_t rows = 1;  // product of all dims but the last
   std::int64_t columns = 1;
-  std::int64_t pitch = 1;        // elements from a row to the next
-  std::int64_t size = 1;         // rows * columns
+  std::int64_t pitch = 1;              // elements from a row to the next
+  std::int64_t size = 1;               // rows * columns
   std::int64_t offset_elements = 0;    // of the first element past a 16-byte boundary
   std::vector<unsigned char> storage;  // (rows - 1) * pitch + columns elements, padding included
   std::vector<double> values;          // size numbers, row-major, contiguous
@@ -103,8 +103,9 @@ struct TensorData {
 [[nodiscard]] Expected<TensorData> shape_tensor(const OperatorSpec& spec, const TensorSpec& tensor,
                                                 const Domain& domain, const Case& one);
 struct CaseData {
-  std::vector<TensorData> inputs;   // as OperatorSpec::inputs
-  std::vector<TensorData> outputs;  // as OperatorSpec::outputs; inout ones hold their first contents
+  std::vector<TensorData> inputs;  // as OperatorSpec::inputs
+  std::vector<TensorData>
+      outputs;  // as OperatorSpec::outputs; inout ones hold their first contents
 };
 [[nodiscard]] Expected<CaseData> materialise(const OperatorSpec& spec, const Domain& domain,
                                              const Case& one);

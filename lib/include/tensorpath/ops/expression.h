@@ -31,9 +31,31 @@ class Expression {
 
   // Postfix code of the parsed text. Public for the parser; not an interface.
   enum class Op : std::uint8_t {
-    kConstant, kSymbol, kSizeOf, kNegate, kNot, kAdd, kSubtract, kMultiply, kDivide, kModulo,
-    kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kAnd, kOr, kChoose,
-    kMin, kMax, kCeilDiv, kRoundUp, kPow2Ceil, kLog2Ceil,
+    kConstant,
+    kSymbol,
+    kSizeOf,
+    kNegate,
+    kNot,
+    kAdd,
+    kSubtract,
+    kMultiply,
+    kDivide,
+    kModulo,
+    kEqual,
+    kNotEqual,
+    kLess,
+    kLessEqual,
+    kGreater,
+    kGreaterEqual,
+    kAnd,
+    kOr,
+    kChoose,
+    kMin,
+    kMax,
+    kCeilDiv,
+    kRoundUp,
+    kPow2Ceil,
+    kLog2Ceil,
   };
   struct Step {
     Op op = Op::kConstant;

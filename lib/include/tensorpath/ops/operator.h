@@ -48,35 +48,35 @@ struct DimSpec {
   std::int64_t least = 1;
   std::int64_t most = 1;
   std::int64_t typical = 1;
-  Expression multiple_of = Expression::constant(1);  // over the dims before it
+  Expression multiple_of = Expression::constant(1);      // over the dims before it
   Expression at_most = Expression::constant(INT64_MAX);  // likewise
 };
 
 struct AttributeSpec {
   std::string name;
   bool integer = false;
-  double standard = 0;            // the default
-  std::vector<double> choices;    // what a task may fix it to; the default is among them
+  double standard = 0;          // the default
+  std::vector<double> choices;  // what a task may fix it to; the default is among them
 };
 
 struct TensorSpec {
   std::string name;
-  std::string dtype;                // "T" for the task's, or a type's name
+  std::string dtype;  // "T" for the task's, or a type's name
   std::vector<Expression> shape;
-  bool strided = false;             // rows (all but the last dim) may be further apart than a row
-  bool element_aligned = false;     // may start at any element; else at a multiple of 16 bytes
+  bool strided = false;          // rows (all but the last dim) may be further apart than a row
+  bool element_aligned = false;  // may start at any element; else at a multiple of 16 bytes
   // Inputs:
   Fill fill = Fill::kValues;
   Expression below = Expression::constant(1);  // kIndex, kUnique, kLength, kOffsets
   double around = 1;                           // kScale
-  double limit = 0;      // largest magnitude at which no legal fp32 accumulation overflows; 0: none
-  bool positive = false;                       // kValues: magnitudes only
-  std::optional<std::int64_t> skip;            // kIndex, kUnique: sprinkled in (-1: no slot)
-  bool is_static = false;                      // weights: a plan may repack them beforehand
-  bool specials = true;                        // takes part in the regime of NaNs and infinities
+  double limit = 0;  // largest magnitude at which no legal fp32 accumulation overflows; 0: none
+  bool positive = false;             // kValues: magnitudes only
+  std::optional<std::int64_t> skip;  // kIndex, kUnique: sprinkled in (-1: no slot)
+  bool is_static = false;            // weights: a plan may repack them beforehand
+  bool specials = true;              // takes part in the regime of NaNs and infinities
   // Outputs:
   Rule rule = Rule::kBounded;
-  bool inout = false;               // has contents before; what is not written must stay
+  bool inout = false;  // has contents before; what is not written must stay
 };
 
 // Something that must hold among a candidate's own results, whatever the truth.
@@ -122,9 +122,9 @@ struct OperatorSpec {
   Expression reduction = Expression::constant(1);  // terms of the longest sum
   Expression flops = Expression::constant(0);
   Expression bytes = Expression::constant(0);  // each input read once, each output written once
-  std::int64_t most_elements = 0;  // of one tensor of one case
-  std::int64_t most_flops = 0;     // of one case
-  std::vector<Symbols> smoke;      // dims of the public cases
+  std::int64_t most_elements = 0;              // of one tensor of one case
+  std::int64_t most_flops = 0;                 // of one case
+  std::vector<Symbols> smoke;                  // dims of the public cases
   std::vector<std::pair<std::string, std::vector<std::string>>> baselines;  // by architecture
 
   std::string definition;  // the YAML text and the digest of the reference it came with

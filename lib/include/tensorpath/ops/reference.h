@@ -26,8 +26,8 @@
 namespace tensorpath::reference {
 
 // fp32, in which candidates compute between loading and storing.
-inline constexpr double kUnit = 0x1p-24;              // unit roundoff
-inline constexpr double kSmallestNormal = 0x1p-126;   // below it a result may be flushed to zero
+inline constexpr double kUnit = 0x1p-24;             // unit roundoff
+inline constexpr double kSmallestNormal = 0x1p-126;  // below it a result may be flushed to zero
 inline constexpr double kLargest = 0x1.fffffep127;
 inline constexpr double kAny = std::numeric_limits<double>::infinity();
 
@@ -124,7 +124,8 @@ inline Exact sqrt(Exact a) {
   const double value = std::sqrt(a.value);
   if (a.error == kAny) return {value, kAny};
   const double lower = std::sqrt(std::fmax(0.0, a.value - a.error));
-  const double error = a.error == 0 ? 0 : std::fmax(std::sqrt(a.value + a.error) - value, value - lower);
+  const double error =
+      a.error == 0 ? 0 : std::fmax(std::sqrt(a.value + a.error) - value, value - lower);
   return approximated(value, error, kRootUlp);
 }
 inline Exact rsqrt(Exact a) {
@@ -182,12 +183,8 @@ inline Exact erf(Exact a) {
   const double slope = 1.1283791670955126 * std::exp(-nearest * nearest);
   return approximated(value, std::fmin(slope * a.error, 2.0), kErfUlp);
 }
-inline Exact sin(Exact a) {
-  return {std::sin(a.value), a.error + kTrigUlp * 2 * kUnit};
-}
-inline Exact cos(Exact a) {
-  return {std::cos(a.value), a.error + kTrigUlp * 2 * kUnit};
-}
+inline Exact sin(Exact a) { return {std::sin(a.value), a.error + kTrigUlp * 2 * kUnit}; }
+inline Exact cos(Exact a) { return {std::cos(a.value), a.error + kTrigUlp * 2 * kUnit}; }
 inline Exact abs(Exact a) { return {std::fabs(a.value), a.error}; }
 // Of two numbers, a NaN wins (IEEE 754-2019 maximum; torch.maximum).
 inline Exact maximum(Exact a, Exact b) {
@@ -242,8 +239,8 @@ inline Emulated constant<Emulated>(double value) {
 // A rounding to another type on the way: rounds[i] of a call, declared in the operator's file.
 struct Rounding {
   const char* name;
-  double unit;              // unit roundoff of the type
-  double smallest_normal;   // of the type
+  double unit;             // unit roundoff of the type
+  double smallest_normal;  // of the type
   double smallest_positive;
   double largest;
 
@@ -259,15 +256,20 @@ struct Rounding {
 
 // How an Emulated run sums: what kernels do, and what they must not.
 struct Emulation {
-  enum class Order { kForward, kBackward, kPairwise, kLanes };  // kLanes: 32 partial sums, then a tree
+  enum class Order {
+    kForward,
+    kBackward,
+    kPairwise,
+    kLanes
+  };  // kLanes: 32 partial sums, then a tree
   Order order = Order::kForward;
   double accumulate_unit = kUnit;  // larger: each partial sum is rounded to that many bits
 };
 
 struct Tensor {
   const char* name;
-  const double* values;        // size numbers; for judged outputs what the candidate wrote
-  const std::uint64_t* bits;   // size bit patterns, as stored
+  const double* values;       // size numbers; for judged outputs what the candidate wrote
+  const std::uint64_t* bits;  // size bit patterns, as stored
   std::int64_t size;
   const std::int64_t* shape;
   int rank;
@@ -310,13 +312,18 @@ struct Output {
   const char* name;
   double* values;
   double* errors;
-  std::uint64_t* bits;         // of moved elements; null unless the output's rule is bitwise
-  unsigned char* legal;        // allow(): classes that are legal besides the value's own
+  std::uint64_t* bits;   // of moved elements; null unless the output's rule is bitwise
+  unsigned char* legal;  // allow(): classes that are legal besides the value's own
   std::int64_t size;
   const std::int64_t* shape;
   int rank;
 
-  enum Class : unsigned char { kNan = 1, kPositiveInfinity = 2, kNegativeInfinity = 4, kFinite = 8 };
+  enum Class : unsigned char {
+    kNan = 1,
+    kPositiveInfinity = 2,
+    kNegativeInfinity = 4,
+    kFinite = 8
+  };
 
   void set(std::int64_t i, Exact number) const {
     values[i] = number.value;
@@ -426,8 +433,9 @@ struct Call {
 template <>
 inline Exact Call::rounded<Exact>(const char* name, Exact number) const {
   const Rounding& to = find(roundings, rounding_count, name);
+  if (!std::isfinite(number.value)) return number;
   const double magnitude = std::fabs(number.value) + (number.error == kAny ? 0 : number.error);
-  if (magnitude > to.largest) return {number.value, std::isfinite(number.value) ? kAny : 0};
+  if (magnitude > to.largest) return {number.value, kAny};
   number.error += to.unit * magnitude;
   if (magnitude < to.smallest_normal) number.error += to.smallest_positive;
   return number;
@@ -526,7 +534,9 @@ class Sum<Exact> {
 template <>
 class Sum<Emulated> {
  public:
-  explicit Sum(const Call& call) : emulation_(*call.emulation) {}
+  explicit Sum(const Call& call, std::int64_t terms = 0) : emulation_(*call.emulation) {
+    terms_.reserve(static_cast<std::size_t>(terms));
+  }
 
   void add(Emulated term) { terms_.push_back(term.value); }
   [[nodiscard]] Emulated inexact_total() const { return total(); }
@@ -567,7 +577,8 @@ class Sum<Emulated> {
     if (terms.empty()) return 0;
     while (terms.size() > 1) {
       const std::size_t half = (terms.size() + 1) / 2;
-      for (std::size_t i = 0; i + half < terms.size(); ++i) terms[i] = kept(terms[i] + terms[i + half]);
+      for (std::size_t i = 0; i + half < terms.size(); ++i)
+        terms[i] = kept(terms[i] + terms[i + half]);
       terms.resize(half);
     }
     return terms.front();
@@ -619,15 +630,15 @@ struct Entry {
 }  // namespace tensorpath::reference
 
 // Written outside any namespace, after the reference's own.
-#define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                                        \
-  extern "C" __attribute__((visibility("default"))) const ::tensorpath::reference::Entry     \
-      tensorpath_reference_##op;                                                              \
-  const ::tensorpath::reference::Entry tensorpath_reference_##op = {                          \
-      #op,                                                                                    \
-      [](const ::tensorpath::reference::Call& call) {                                         \
-        call.emulation != nullptr ? op<::tensorpath::reference::Emulated>(call)               \
-                                  : op<::tensorpath::reference::Exact>(call);                 \
-      },                                                                                      \
+#define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                          \
+  extern "C" __attribute__((visibility("default")))                             \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op;               \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op = {            \
+      #op,                                                                      \
+      [](const ::tensorpath::reference::Call& call) {                           \
+        call.emulation != nullptr ? op<::tensorpath::reference::Emulated>(call) \
+                                  : op<::tensorpath::reference::Exact>(call);   \
+      },                                                                        \
       judge_function};
 #define TENSORPATH_REFERENCE(op) TENSORPATH_REFERENCE_ENTRY(op, nullptr)
 #define TENSORPATH_REFERENCE_WITH_JUDGE(op, judge_function) \

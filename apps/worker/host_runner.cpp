@@ -1,0 +1,142 @@
+// Host candidates: a shared object with one entry, called with its arguments and the pool.
+#include "pool.h"
+#include "seal.h"
+#include "worker.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+
+namespace tensorpath::worker {
+namespace {
+
+using Entry = void (*)(const std::uint64_t* arguments, const PoolFace* pool);
+
+class HostRunner {
+ public:
+  explicit HostRunner(const WorkerOptions& options)
+      : options_(options),
+        reserved_(reserve()),
+        timers_trapped_(!options.timer_trap || trap_timers()) {
+    if (!options_.copies) report_faults(reserved_);
+  }
+
+  int run() {
+    Pool pool(options_.threads, options_.copies ? [] {} : on_thread_start);
+    if (reserved_ == MAP_FAILED) return refuse("no address space for the buffers");
+    if (!timers_trapped_) return refuse("the processor's timers cannot be trapped");
+    void* code = ::dlopen(options_.code.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (code == nullptr) return refuse(::dlerror());
+    const auto entry = reinterpret_cast<Entry>(::dlsym(code, "tensorpath_kernel"));
+    if (entry == nullptr) return refuse("there is no tensorpath_kernel in it");
+    if (options_.system_calls && !refuse_system_calls()) return refuse("no seccomp filter");
+    send_reply(make_reply(Reply::Status::kReady, 0));
+    while (receive(request_)) {
+      const bool placed = options_.copies ? place_copies() : place_pages();
+      if (!placed) {
+        send_reply(make_reply(Reply::Status::kRequest, request_.header.nonce));
+        continue;
+      }
+      set_current_nonce(request_.header.nonce);
+      pool.set_schedule(request_.header.schedule);
+      call(entry, pool);
+      if (options_.copies) return_copies();
+      send_reply(make_reply(Reply::Status::kDone, request_.header.nonce));
+      if (!options_.copies) take_pages_away();
+    }
+    // Without the destructors of whatever the candidate brought along.
+    std::_Exit(0);
+  }
+
+ private:
+  static void* reserve() {
+    return ::mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                  0);
+  }
+
+  static int refuse(const char* why) {
+    Reply reply = make_reply(Reply::Status::kLoad, 0);
+    std::snprintf(reply.text, sizeof reply.text, "%s", why == nullptr ? "" : why);
+    send_reply(reply);
+    return 1;
+  }
+
+  bool place_pages() {
+    auto* begin = static_cast<unsigned char*>(reserved_);
+    for (std::uint32_t i = 0; i < request_.header.buffers; ++i) {
+      const Buffer& buffer = request_.buffers[i];
+      if (buffer.page + buffer.pages > kReserved / kPage) return false;
+      void* at = begin + buffer.page * kPage;
+      if (::mmap(at, buffer.pages * kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, kArena,
+                 static_cast<off_t>(buffer.arena_offset)) != at) {
+        return false;
+      }
+      data_[i] = static_cast<unsigned char*>(at) + buffer.data_offset;
+    }
+    return true;
+  }
+
+  void take_pages_away() {
+    auto* begin = static_cast<unsigned char*>(reserved_);
+    for (std::uint32_t i = 0; i < request_.header.buffers; ++i) {
+      const Buffer& buffer = request_.buffers[i];
+      (void)::mmap(begin + buffer.page * kPage, buffer.pages * kPage, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    }
+  }
+
+  // Under the sanitizers each buffer is an allocation, whose ends they watch to the byte.
+  bool place_copies() {
+    if (!place_pages()) return false;
+    for (std::uint32_t i = 0; i < request_.header.buffers; ++i) {
+      const Buffer& buffer = request_.buffers[i];
+      pages_[i] = data_[i];
+      // Aligned as the original is.
+      const std::size_t lead = buffer.data_offset % 64;
+      // Not aligned_alloc: it rounds the size up, and the end is what matters.
+      if (::posix_memalign(&block_[i], 64, lead + buffer.bytes) != 0) return false;
+      data_[i] = static_cast<unsigned char*>(block_[i]) + lead;
+      std::memcpy(data_[i], pages_[i], buffer.bytes);
+    }
+    return true;
+  }
+
+  void return_copies() {
+    for (std::uint32_t i = 0; i < request_.header.buffers; ++i) {
+      std::memcpy(pages_[i], data_[i], request_.buffers[i].bytes);
+      std::free(block_[i]);
+    }
+    take_pages_away();
+  }
+
+  void call(Entry entry, const Pool& pool) {
+    for (std::uint32_t i = 0; i < request_.header.words; ++i) {
+      const Word& word = request_.words[i];
+      arguments_[i] = word.kind == Word::Kind::kBuffer
+                          ? reinterpret_cast<std::uint64_t>(data_[word.value])
+                          : word.value;
+    }
+    entry(arguments_, pool.face());
+  }
+
+  const WorkerOptions& options_;
+  void* reserved_;
+  bool timers_trapped_;
+  Request request_{};
+  std::uint64_t arguments_[std::size(Request{}.words)]{};
+  unsigned char* data_[kMaxBuffers]{};
+  unsigned char* pages_[kMaxBuffers]{};
+  void* block_[kMaxBuffers]{};
+};
+
+}  // namespace
+
+int run_host(const WorkerOptions& options) {
+  static HostRunner runner(options);
+  return runner.run();
+}
+
+}  // namespace tensorpath::worker

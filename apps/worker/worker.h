@@ -1,0 +1,39 @@
+// tensorpath-worker: the small isolated process that runs a candidate. It is started by the harness
+// inside a sandbox and talks the protocol of worker_protocol.h. It never holds a reference, a
+// tolerance, a seed or a verdict, and links nothing of libtensorpath.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <harness/worker_protocol.h>
+
+namespace tensorpath::worker {
+
+struct WorkerOptions {
+  std::string device;        // "host" or "cuda"
+  std::string code;          // path of the code object
+  int threads = 1;           // of the pool, the calling one among them
+  bool system_calls = true;  // host: refuse all but the protocol's own
+  bool timer_trap = true;    // host: rdtsc faults
+  bool copies = false;       // host: buffers in allocations of their own (sanitizers)
+};
+
+// Each runs the loop of requests until the harness closes the socket; returns an exit status.
+int run_host(const WorkerOptions& options);
+int run_cuda(const WorkerOptions& options);
+
+// A request as it came, checked: counts are in range and everything is there.
+struct Request {
+  RequestHeader header;
+  Buffer buffers[kMaxBuffers];
+  Word words[kMaxLaunches * 8];
+  Launch launches[kMaxLaunches];
+  TensorMap maps[16];
+};
+// False when the harness is gone. A request that makes no sense is answered and not returned.
+bool receive(Request& request);
+void send_reply(const Reply& reply);
+[[nodiscard]] Reply make_reply(Reply::Status status, std::uint64_t nonce);
+
+}  // namespace tensorpath::worker

@@ -1,0 +1,7 @@
+// Forge's state: run ids, run directories, what may happen to an attempt, and the ledger.
+#pragma once
+
+#include <tensorpath/forge/attempt_state.h>
+#include <tensorpath/forge/ledger.h>
+#include <tensorpath/forge/run_directory.h>
+#include <tensorpath/forge/run_id.h>

@@ -1,0 +1,7 @@
+// The gate of truth: what a task asks, what a candidate is, and whether it holds.
+#pragma once
+
+#include <tensorpath/harness/candidate.h>
+#include <tensorpath/harness/failure.h>
+#include <tensorpath/harness/task.h>
+#include <tensorpath/harness/verify.h>

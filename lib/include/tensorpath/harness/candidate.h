@@ -1,0 +1,85 @@
+// A candidate as it was handed in: its files, their digest, and its launch plan.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tensorpath/base/error.h>
+#include <tensorpath/base/json.h>
+#include <tensorpath/harness/failure.h>
+#include <tensorpath/harness/task.h>
+#include <tensorpath/ops/expression.h>
+
+namespace tensorpath {
+
+// One argument of a launch.
+struct PlanArgument {
+  enum class Kind : std::uint8_t {
+    kTensor,
+    kWorkspace,
+    kTensorMap,
+    kInt32,
+    kInt64,
+    kFloat,
+    kDouble
+  };
+  Kind kind = Kind::kInt64;
+  std::string name;  // tensor, workspace, map, or attribute (kFloat, kDouble)
+  Expression value = Expression::constant(0);  // kInt32, kInt64
+};
+
+struct PlanLaunch {
+  std::string kernel;
+  Expression when = Expression::constant(1);
+  std::vector<Expression> grid, block, cluster;  // one to three each
+  Expression shared_bytes = Expression::constant(0);
+  std::vector<PlanArgument> arguments;
+};
+
+struct PlanWorkspace {
+  std::string name;
+  Expression bytes = Expression::constant(0);
+  bool zeroed = false;  // the harness zeroes it before each call, inside the timed span
+};
+
+// TMA: a tiled view of a tensor, innermost dim first.
+struct PlanTensorMap {
+  std::string name;
+  std::string tensor;
+  std::vector<Expression> dims, strides_bytes, box;
+  std::string swizzle = "none";  // none, 32, 64, 128
+};
+
+struct Plan {
+  std::vector<PlanWorkspace> workspaces;  // host kernels: at most one
+  std::vector<PlanTensorMap> tensor_maps;
+  std::vector<PlanLaunch> prepare;   // repack static inputs, before and untimed
+  std::vector<PlanLaunch> launches;  // none on host
+};
+
+struct Candidate {
+  std::vector<std::pair<std::string, std::string>> files;  // name, contents; sorted by name
+  std::string digest;                                      // SHA-256 over names and contents
+  Plan plan;
+
+  [[nodiscard]] const std::string* find(std::string_view name) const;
+};
+
+// Why a candidate cannot be taken, for the report.
+struct Refusal {
+  Failure failure = Failure::kNone;
+  std::string detail;
+};
+
+// The files of a directory: flat names, regular files, sizes bounded. An Error is a directory that
+// cannot be read; what is wrong with its contents is a refusal.
+[[nodiscard]] Expected<Candidate> read_candidate(const std::string& directory, const Task& task,
+                                                 Refusal& refusal);
+
+// plan.yaml. Its formulas may use the operator's dims, strides, attributes and sizeof(T).
+[[nodiscard]] Expected<Plan> read_plan(std::string_view yaml, const std::string& file,
+                                       const Task& task);
+
+}  // namespace tensorpath

@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include <tensorpath/base/file.h>
+#include <tensorpath/harness/candidate.h>
+
+namespace tensorpath {
+namespace {
+
+constexpr std::size_t kMostFiles = 16;
+constexpr std::size_t kMostBytes = 1U << 20;
+
+std::string_view source_name(DeviceKind kind) {
+  return kind == DeviceKind::kCuda ? "kernel.cu" : "kernel.cpp";
+}
+
+// What a kernel or its author may bring along; anything else would only be carried around.
+bool is_known(const std::string& name, DeviceKind kind) {
+  return name == source_name(kind) || name == "plan.yaml" || name == "notes.md" ||
+         name == "kernel.yaml";
+}
+
+std::string digest_of(const Candidate& candidate) {
+  std::string all;
+  for (const auto& [name, contents] : candidate.files) {
+    all += fmt::format("{}\n{}\n", name, sha256_hex(contents));
+  }
+  return sha256_hex(all);
+}
+
+}  // namespace
+
+const std::string* Candidate::find(std::string_view name) const {
+  for (const auto& file : files) {
+    if (file.first == name) return &file.second;
+  }
+  return nullptr;
+}
+
+Expected<Candidate> read_candidate(const std::string& directory, const Task& task,
+                                   Refusal& refusal) {
+  namespace fs = std::filesystem;
+  Candidate candidate;
+  std::error_code error;
+  fs::directory_iterator it(directory, error);
+  if (error) {
+    return fail(ExitCode::kUsage, fmt::format("cannot read the candidate directory {}: {}",
+                                              quote_input(directory), error.message()));
+  }
+  const auto refuse = [&](std::string detail) {
+    if (refusal.failure == Failure::kNone) refusal = {Failure::kBadCandidate, std::move(detail)};
+  };
+  std::size_t bytes = 0;
+  for (; it != fs::directory_iterator(); it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.front() == '.') continue;  // editors' and version control's
+    // A link could show the compiler or the packet a file that was never handed in.
+    if (it->is_symlink(error) || !it->is_regular_file(error)) {
+      refuse(fmt::format("{} is no regular file", quote_input(name)));
+      continue;
+    }
+    if (!is_known(name, task.device)) {
+      refuse(fmt::format("{} has no business there: {}, plan.yaml and notes.md do",
+                         quote_input(name), source_name(task.device)));
+      continue;
+    }
+    auto contents = read_file(it->path().string(), kMostBytes);
+    if (!contents) {
+      refuse(contents.error().to_string());
+      continue;
+    }
+    bytes += contents->size();
+    candidate.files.emplace_back(name, std::move(*contents));
+  }
+  std::sort(candidate.files.begin(), candidate.files.end());
+  candidate.digest = digest_of(candidate);
+  if (bytes > kMostBytes || candidate.files.size() > kMostFiles) {
+    refuse(fmt::format("its files are larger than {} bytes together", kMostBytes));
+  }
+  if (candidate.find(source_name(task.device)) == nullptr) {
+    refuse(fmt::format("there is no {}", source_name(task.device)));
+  }
+  const std::string* plan = candidate.find("plan.yaml");
+  if (refusal.failure != Failure::kNone) return candidate;
+  if (plan == nullptr) {
+    if (task.device == DeviceKind::kCuda)
+      refuse("there is no plan.yaml: who launches the kernels?");
+    return candidate;
+  }
+  auto read = read_plan(*plan, "plan.yaml", task);
+  if (!read) {
+    refusal = {Failure::kPlanInvalid, read.error().to_string()};
+  } else {
+    candidate.plan = std::move(*read);
+  }
+  return candidate;
+}
+
+}  // namespace tensorpath

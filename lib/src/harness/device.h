@@ -1,0 +1,104 @@
+// What a kind of device must offer: compile a candidate, look at the code object, and run calls in
+// a process of their own. host.cpp and cuda.cpp are the two there are.
+#pragma once
+
+#include "defences.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tensorpath/harness/candidate.h>
+#include <tensorpath/harness/failure.h>
+#include <tensorpath/harness/task.h>
+#include <tensorpath/harness/verify.h>
+#include <tensorpath/ops/cases.h>
+#include <tensorpath/sandbox.h>
+
+namespace tensorpath {
+
+// Everything a gate needs to know of this verification.
+struct Bench {
+  const Task& task;
+  const Candidate& candidate;
+  const VerifyOptions& options;
+  const Defences& defences;
+  std::string scratch;  // build products go here
+};
+
+// A code object ready to run; what went wrong when there is none.
+struct Built {
+  Refusal refusal;
+  std::string path;       // of the code object
+  std::string toolchain;  // compiler, version, flags
+  SandboxLevel level = SandboxLevel::kLimits;
+  std::string level_reason;
+};
+
+enum class Build : std::uint8_t { kPlain, kAddress, kThread };  // kinds of instrumentation
+
+struct CallBuffer {
+  enum class Role : std::uint8_t { kInput, kOutput, kWorkspace };
+  Role role = Role::kInput;
+  std::string name;
+  const unsigned char* contents = nullptr;  // null: poison
+  std::size_t bytes = 0;
+  std::size_t misalignment = 0;  // bytes past a 16-byte boundary
+  bool zeroed = false;           // workspace that the plan wants zeroed
+};
+
+struct CallSpec {
+  std::vector<CallBuffer> buffers;  // inputs, outputs, workspaces
+  Symbols symbols;                  // for the plan
+  std::vector<std::pair<std::string, double>> attributes;
+  std::vector<std::string> dims, strides;  // names in the order of the host struct
+  bool flush_end = true;  // buffers end at an unmapped page, else they start after one
+  unsigned char poison = 0;
+  std::uint64_t placement = 0;  // equal numbers put buffers at equal addresses
+  std::uint64_t schedule = 0;
+  double limit_s = 10;
+};
+
+struct CallResult {
+  Refusal refusal;
+  std::vector<std::vector<unsigned char>> outputs;  // bytes of the buffers with role kOutput
+};
+
+// One process with the code object loaded. Any number of calls.
+class Session {
+ public:
+  virtual ~Session() = default;
+  // An Error is the machine's; what the candidate does is a refusal, and the session is over then.
+  [[nodiscard]] virtual Expected<CallResult> call(const CallSpec& spec) = 0;
+  // Ends the process; says what it left behind.
+  [[nodiscard]] virtual Refusal finish() = 0;
+  [[nodiscard]] virtual SandboxLevel level() const = 0;
+  [[nodiscard]] virtual std::string level_reason() const = 0;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  [[nodiscard]] virtual Refusal scan_source(const Bench& bench) const = 0;
+  [[nodiscard]] virtual Expected<Built> build(const Bench& bench, Build build) const = 0;
+  [[nodiscard]] virtual Expected<Refusal> scan_object(const Bench& bench,
+                                                      const Built& built) const = 0;
+  // Instrumented builds that this device has for the candidate, kPlain not among them.
+  [[nodiscard]] virtual std::vector<Build> instrumented(const Bench& bench) const = 0;
+  [[nodiscard]] virtual Expected<std::unique_ptr<Session>> start(const Bench& bench,
+                                                                 const Built& built,
+                                                                 Build build) const = 0;
+};
+
+// An Error says what this machine lacks for it.
+[[nodiscard]] Expected<std::unique_ptr<Device>> make_device(DeviceKind kind);
+[[nodiscard]] std::unique_ptr<Device> make_host_device();
+[[nodiscard]] Expected<std::unique_ptr<Device>> make_cuda_device();
+
+// The harness with some of its defences off; for its own tests.
+[[nodiscard]] Expected<VerifyReport> verify_with(const Task& task,
+                                                 const std::string& candidate_directory,
+                                                 const VerifyOptions& options,
+                                                 const Defences& defences);
+
+}  // namespace tensorpath

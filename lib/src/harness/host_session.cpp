@@ -1,0 +1,148 @@
+#include "host_session.h"
+
+#include "worker_link.h"
+
+#include <algorithm>
+#include <bit>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include <tensorpath/base/file.h>
+
+namespace tensorpath {
+namespace {
+
+// Room for the runtime's own threads beside the pool's.
+constexpr int kMoreProcesses = 8;
+constexpr double kReadySeconds = 30;
+
+int threads_of(const VerifyOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
+}
+
+// The sanitizers' runtimes must be the first library of the process.
+std::string runtime_of(Build build) {
+  const std::string name = build == Build::kAddress ? "libasan.so" : "libtsan.so";
+  for (const std::string directory :
+       {"/usr/lib/gcc/x86_64-linux-gnu/14/", "/usr/lib/gcc/x86_64-linux-gnu/13/",
+        "/usr/lib/gcc/x86_64-linux-gnu/12/"}) {
+    if (file_exists(directory + name)) return directory + name;
+  }
+  return {};
+}
+
+// The eight-byte words of task_args (host_header.cpp), in its order.
+std::vector<worker::Word> call_words(const CallSpec& spec) {
+  using Kind = worker::Word::Kind;
+  std::vector<worker::Word> words;
+  std::uint64_t workspace = 0;
+  bool has_workspace = false;
+  for (std::size_t i = 0; i < spec.buffers.size(); ++i) {
+    if (spec.buffers[i].role == CallBuffer::Role::kWorkspace) {
+      workspace = i;
+      has_workspace = true;
+    } else {
+      words.push_back({Kind::kBuffer, 0, i});
+    }
+  }
+  words.push_back({has_workspace ? Kind::kBuffer : Kind::kInt64, 0, workspace});
+  const auto integer = [&](const std::string& name) {
+    const auto found = spec.symbols.find(name);
+    words.push_back({Kind::kInt64, 0,
+                     static_cast<std::uint64_t>(found == spec.symbols.end() ? 0 : found->second)});
+  };
+  for (const std::string& dim : spec.dims) integer(dim);
+  for (const std::string& stride : spec.strides) integer(stride);
+  for (const auto& [name, value] : spec.attributes) {
+    words.push_back({Kind::kDouble, 0, std::bit_cast<std::uint64_t>(value)});
+  }
+  return words;
+}
+
+class HostSession : public Session {
+ public:
+  HostSession(WorkerLink link, Defences defences) : link_(std::move(link)), defences_(defences) {}
+
+  [[nodiscard]] Expected<CallResult> call(const CallSpec& spec) override {
+    worker::RequestHeader header{};
+    header.schedule = spec.schedule;
+    return link_.call(spec, defences_, header, call_words(spec), {}, {});
+  }
+  [[nodiscard]] Refusal finish() override { return link_.finish(); }
+  [[nodiscard]] SandboxLevel level() const override { return link_.process().level(); }
+  [[nodiscard]] std::string level_reason() const override { return link_.process().level_reason(); }
+
+ private:
+  WorkerLink link_;
+  Defences defences_;
+};
+
+// A session that never came to life: every call tells why.
+class DeadSession : public Session {
+ public:
+  DeadSession(Refusal refusal, SandboxLevel level, std::string reason)
+      : refusal_(std::move(refusal)), level_(level), reason_(std::move(reason)) {}
+  [[nodiscard]] Expected<CallResult> call(const CallSpec& /*spec*/) override {
+    return CallResult{refusal_, {}};
+  }
+  [[nodiscard]] Refusal finish() override { return refusal_; }
+  [[nodiscard]] SandboxLevel level() const override { return level_; }
+  [[nodiscard]] std::string level_reason() const override { return reason_; }
+
+ private:
+  Refusal refusal_;
+  SandboxLevel level_;
+  std::string reason_;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const Built& built,
+                                                      Build build) {
+  const int threads = threads_of(bench.options);
+  SandboxSpec spec;
+  spec.argv = {bench.options.worker,   "--device", "host", "--code", built.path, "--threads",
+               std::to_string(threads)};
+  spec.environment = {"LC_ALL=C"};
+  const bool plain = build == Build::kPlain;
+  if (!plain || !bench.defences.system_calls) spec.argv.emplace_back("--any-system-call");
+  if (!plain || !bench.defences.timer_trap) spec.argv.emplace_back("--timers");
+  spec.view = toolchain_view();
+  spec.view.push_back({bench.options.worker, {}, false, false});
+  spec.view.push_back({built.path, {}, false, false});
+  if (!plain) {
+    const std::string runtime = runtime_of(build);
+    if (runtime.empty()) {
+      return fail(ExitCode::kEnvironment, "the compiler's sanitizers are not installed",
+                  "install libasan and libtsan of its version");
+    }
+    spec.argv.emplace_back("--copies");
+    spec.environment.push_back("LD_PRELOAD=" + runtime);
+    spec.environment.emplace_back(
+        "ASAN_OPTIONS=detect_leaks=0:exitcode=99:abort_on_error=0:handle_abort=1");
+    spec.environment.emplace_back("UBSAN_OPTIONS=print_stacktrace=1");
+    spec.environment.emplace_back(
+        "TSAN_OPTIONS=exitcode=99:halt_on_error=1:report_signal_unsafe=0");
+    spec.fixed_addresses = build == Build::kThread;
+    spec.need_proc = true;
+  }
+  spec.limits.wall_s = 3600;
+  spec.limits.processes = threads + kMoreProcesses;
+  spec.limits.file_bytes = 1U << 20;
+  spec.limits.output_bytes = 64U << 10;
+  if (bench.defences.memory_limit && plain)
+    spec.limits.resident_bytes = bench.task.limits.memory_bytes;
+  auto link = WorkerLink::start(spec, bench.options.sandbox);
+  if (!link) return tl::unexpected(link.error());
+  const auto ready = link->wait_ready(kReadySeconds);
+  if (!ready) return tl::unexpected(ready.error());
+  if (ready->failure != Failure::kNone) {
+    return std::make_unique<DeadSession>(*ready, link->process().level(),
+                                         link->process().level_reason());
+  }
+  return std::make_unique<HostSession>(std::move(*link), bench.defences);
+}
+
+}  // namespace tensorpath

@@ -1,0 +1,14 @@
+// One worker process with a host candidate loaded.
+#pragma once
+
+#include "device.h"
+
+#include <memory>
+
+namespace tensorpath {
+
+[[nodiscard]] Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench,
+                                                                    const Built& built,
+                                                                    Build build);
+
+}  // namespace tensorpath

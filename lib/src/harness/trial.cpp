@@ -1,0 +1,187 @@
+#include "trial.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include <tensorpath/ops/mutants.h>
+
+namespace tensorpath {
+namespace {
+
+// With the analysed bound off: what peers allow.
+constexpr double kLooseRelative = 0.02;
+constexpr double kLooseShare = 0.01;
+// An error this small beside the output's largest element is one of precision, not of logic.
+constexpr double kPrecisionShare = 1.0 / 32;
+
+void weaken(const Defences& defences, Truth& truth) {
+  for (OutputTruth& output : truth) {
+    for (std::size_t i = 0; i < output.values.size(); ++i) {
+      if (!defences.bound) {
+        output.errors[i] += kLooseRelative * (1 + std::fabs(output.values[i]));
+      }
+      if (!defences.classes) output.legal[i] = 0x0F;
+    }
+  }
+}
+
+// Bytes between the rows that were not left as they were.
+bool padding_changed(const TensorData& written, const TensorData& before, bool inout,
+                     unsigned char poison) {
+  for (std::int64_t row = 0; row + 1 < written.rows; ++row) {
+    const std::int64_t begin = bytes_of(written.dtype, row * written.pitch + written.columns);
+    const std::int64_t end = bytes_of(written.dtype, (row + 1) * written.pitch);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      if (written.storage[at] != (inout ? before.storage[at] : poison)) return true;
+    }
+  }
+  return false;
+}
+
+Failure classify(const Comparison& comparison, const Trial& trial) {
+  if (comparison.untouched == comparison.wrong) return Failure::kNotWritten;
+  const auto& all = comparison.mismatches;
+  const bool classes = std::all_of(all.begin(), all.end(),
+                                   [](const Mismatch& one) { return one.wrong == Wrong::kClass; });
+  if (classes) return Failure::kWrongClass;
+  const bool small = std::all_of(all.begin(), all.end(), [&](const Mismatch& one) {
+    double largest = 0;
+    for (const double value : trial.truth[static_cast<std::size_t>(one.output)].values) {
+      if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
+    }
+    return one.wrong == Wrong::kValue &&
+           std::fabs(one.got - one.expected) <= kPrecisionShare * largest;
+  });
+  return small ? Failure::kPrecision : Failure::kWrongResult;
+}
+
+std::string in_words(const Comparison& comparison) {
+  const std::string share = fmt::format("{} of {} elements", comparison.wrong, comparison.elements);
+  const Mismatch& worst = comparison.mismatches.front();
+  if (!worst.what.empty()) return fmt::format("{} are wrong: {}", share, worst.what);
+  if (std::isinf(worst.excess)) return fmt::format("{} are wrong", share);
+  return fmt::format("{} are wrong, the worst by {:.3g} times what is allowed", share,
+                     worst.excess);
+}
+
+}  // namespace
+
+Expected<Trial> make_trial(const Bench& bench, const Case& one) {
+  Trial trial;
+  trial.one = one;
+  auto data = materialise(*bench.task.op, bench.task.domain, one);
+  if (!data) return tl::unexpected(data.error());
+  trial.data = std::move(*data);
+  auto truth = compute_truth(*bench.task.op, bench.task.domain, one, trial.data);
+  if (!truth) return tl::unexpected(truth.error());
+  trial.truth = std::move(*truth);
+  weaken(bench.defences, trial.truth);
+  return trial;
+}
+
+Expected<CallSpec> call_of(const Bench& bench, const Trial& trial, const Placing& placing) {
+  const OperatorSpec& op = *bench.task.op;
+  CallSpec spec;
+  spec.flush_end = placing.flush_end;
+  spec.poison = placing.poison;
+  spec.placement = placing.placement;
+  spec.schedule = placing.schedule;
+  spec.limit_s = bench.task.limits.call_s;
+  spec.symbols = symbols_of(op, bench.task.domain, trial.one);
+  spec.attributes = bench.task.domain.attributes;
+  for (const DimSpec& dim : op.dims) spec.dims.push_back(dim.name);
+  const auto add = [&](const TensorData& tensor, const TensorSpec& tensor_spec, bool output) {
+    CallBuffer buffer;
+    buffer.role = output ? CallBuffer::Role::kOutput : CallBuffer::Role::kInput;
+    buffer.name = tensor.name;
+    buffer.contents = output && !tensor_spec.inout ? nullptr : tensor.storage.data();
+    buffer.bytes = static_cast<std::size_t>(bytes_of(tensor.dtype, tensor.storage_elements()));
+    buffer.misalignment = static_cast<std::size_t>(bytes_of(tensor.dtype, tensor.offset_elements));
+    spec.buffers.push_back(buffer);
+    if (tensor_spec.strided) spec.strides.push_back(tensor.name + "_stride");
+  };
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) add(trial.data.inputs[i], op.inputs[i], false);
+  for (std::size_t i = 0; i < op.outputs.size(); ++i) {
+    add(trial.data.outputs[i], op.outputs[i], true);
+  }
+  for (const PlanWorkspace& workspace : bench.candidate.plan.workspaces) {
+    const auto bytes = workspace.bytes.evaluate(spec.symbols);
+    if (!bytes) return tl::unexpected(bytes.error());
+    if (*bytes < 0 || static_cast<std::uint64_t>(*bytes) > bench.task.limits.workspace_bytes) {
+      return fail(ExitCode::kUsage,
+                  fmt::format("workspace {} asks for {} bytes; the task allows {}", workspace.name,
+                              *bytes, bench.task.limits.workspace_bytes));
+    }
+    CallBuffer buffer;
+    buffer.role = CallBuffer::Role::kWorkspace;
+    buffer.name = workspace.name;
+    // Whole cache lines, so that its start is aligned to one wherever it ends.
+    buffer.bytes = (static_cast<std::size_t>(*bytes) + 63) / 64 * 64;
+    buffer.zeroed = workspace.zeroed;
+    spec.buffers.push_back(buffer);
+  }
+  return spec;
+}
+
+Expected<Judged> judge(const Bench& bench, const Trial& trial, const Placing& placing,
+                       const CallResult& result) {
+  Judged judged;
+  judged.refusal = result.refusal;
+  if (judged.refusal.failure != Failure::kNone) return judged;
+  const OperatorSpec& op = *bench.task.op;
+  judged.written = trial.data.outputs;
+  for (std::size_t i = 0; i < judged.written.size(); ++i) {
+    judged.written[i].storage = result.outputs[i];
+    read_storage(judged.written[i]);
+    if (bench.defences.guards && padding_changed(judged.written[i], trial.data.outputs[i],
+                                                 op.outputs[i].inout, placing.poison)) {
+      judged.refusal = {
+          Failure::kOutOfBounds,
+          fmt::format("bytes between the rows of {} were written", op.outputs[i].name)};
+      return judged;
+    }
+  }
+  auto comparison = compare(op, bench.task.domain, trial.one, trial.data, trial.truth,
+                            judged.written, placing.poison);
+  if (!comparison) return tl::unexpected(comparison.error());
+  judged.comparison = std::move(*comparison);
+  const double share = static_cast<double>(judged.comparison.wrong) /
+                       static_cast<double>(std::max<std::int64_t>(judged.comparison.elements, 1));
+  const bool enough = !bench.defences.every_element && share <= kLooseShare;
+  if (!judged.comparison.passed() && !enough) {
+    judged.refusal = {classify(judged.comparison, trial), in_words(judged.comparison)};
+    return judged;
+  }
+  if (!bench.defences.bound || !bench.defences.every_element) return judged;
+  const auto broken = broken_invariants(op, trial.truth, judged.written);
+  if (!broken.empty()) judged.refusal = {Failure::kInvariantBroken, broken.front()};
+  return judged;
+}
+
+std::string suspect(const Bench& bench, const Trial& trial,
+                    const std::vector<TensorData>& written) {
+  const OperatorSpec& op = *bench.task.op;
+  for (const Mutant& mutant : mutants_of(op, bench.task.domain)) {
+    const auto wrong =
+        write_mutant(op, bench.task.domain, trial.one, trial.data, trial.truth, mutant);
+    if (!wrong) continue;
+    std::int64_t equal = 0;
+    std::int64_t all = 0;
+    for (std::size_t i = 0; i < written.size(); ++i) {
+      for (std::size_t j = 0; j < written[i].values.size(); ++j) {
+        const double a = written[i].values[j];
+        const double b = (*wrong)[i].values[j];
+        ++all;
+        // As close as two implementations of the same wrong thing come.
+        if (a == b || std::fabs(a - b) <= 2 * ulp_at(written[i].dtype, b)) ++equal;
+      }
+    }
+    if (all > 1 && equal >= all - all / 500) return "it looks as if it " + mutant.name;
+  }
+  return {};
+}
+
+}  // namespace tensorpath

@@ -1,0 +1,104 @@
+// What the harness and tensorpath-worker say to each other, over a SEQPACKET socket (descriptor 3)
+// and one shared memory file, the arena (descriptor 4). Both ends are one build on one machine.
+// The worker is not trusted once a candidate is loaded: the harness believes nothing of a reply but
+// that it came; what a call did is read from the arena, while the worker is stopped.
+//
+// A request is a RequestHeader, its buffers, its words or launches with their arguments, in this
+// order, each an array of the structures below. The reply is one Reply.
+#pragma once
+
+#include <cstdint>
+
+namespace tensorpath::worker {
+
+inline constexpr int kSocket = 3;
+inline constexpr int kArena = 4;
+inline constexpr std::uint32_t kMagic = 0x54505732;  // "TPW2"
+inline constexpr std::size_t kMaxRequest = 64U << 10;
+inline constexpr std::uint32_t kMaxBuffers = 32;
+inline constexpr std::uint32_t kMaxWords = 96;
+inline constexpr std::uint32_t kMaxLaunches = 64;
+inline constexpr std::uint32_t kMaxArguments = 64;
+inline constexpr std::uint64_t kPage = 4096;
+// Address space set aside for buffers, all of it unmapped but for those of the call: a step past a
+// buffer's pages faults wherever they lie. A page number in it is what `page` below counts.
+inline constexpr std::uint64_t kReserved = 1ULL << 36;
+// cuda: memory is mapped in steps of this; a buffer's first page is a multiple of it and so is its
+// span.
+inline constexpr std::uint64_t kDevicePage = 2ULL << 20;
+
+enum class Role : std::uint32_t { kInput, kOutput, kWorkspace };
+
+struct Buffer {
+  std::uint64_t arena_offset;  // of its first page in the arena
+  std::uint64_t pages;         // mapped; the data lies somewhere in them
+  std::uint64_t page;          // where in the reservation (host)
+  std::uint64_t data_offset;   // of the data from the first page
+  std::uint64_t bytes;
+  Role role;
+  std::uint32_t at_end;  // cuda: flush against the end of the mapping, else at its start
+};
+
+// One argument: of the host entry's struct (all are eight bytes) or of a launch.
+struct Word {
+  enum class Kind : std::uint32_t { kBuffer, kInt64, kDouble, kInt32, kFloat, kTensorMap };
+  Kind kind;
+  std::uint32_t reserved;
+  std::uint64_t value;  // index of the buffer or map, or the bits of the number
+};
+
+struct Launch {
+  char kernel[128];
+  std::uint32_t grid[3];
+  std::uint32_t block[3];
+  std::uint32_t cluster[3];  // 1, 1, 1: none
+  std::uint32_t shared_bytes;
+  std::uint32_t words;
+};
+
+// A TMA tensor map (cuTensorMapEncodeTiled): strides in bytes, innermost dim first.
+struct TensorMap {
+  std::uint32_t buffer;
+  std::uint32_t type;  // CUtensorMapDataType
+  std::uint32_t rank;
+  std::uint32_t swizzle;
+  std::uint64_t dims[5];
+  std::uint64_t strides[4];
+  std::uint32_t box[5];
+  std::uint32_t element_strides[5];
+};
+
+struct RequestHeader {
+  std::uint32_t magic;
+  std::uint32_t buffers;
+  std::uint64_t nonce;
+  std::uint64_t schedule;  // host: seeds which thread runs which task, and in which order
+  std::uint32_t words;     // host; cuda: of all launches together
+  std::uint32_t launches;  // cuda
+  std::uint32_t maps;      // cuda
+  std::uint32_t repeats;   // 1; more: the same call again and again without a reply in between
+  std::uint32_t prepare;   // cuda: how many of the launches come first and are not timed
+  std::uint32_t reserved;
+};
+
+struct Reply {
+  enum class Status : std::uint32_t {
+    kReady,  // the code is loaded; sent once, before the first request
+    kDone,
+    kFault,    // a signal; sent from its handler, the worker ends
+    kLoad,     // the code does not load
+    kDevice,   // cuda: a call of the driver failed; `code` is its CUresult
+    kRequest,  // the request makes no sense
+  };
+  std::uint32_t magic;
+  Status status;
+  std::uint64_t nonce;
+  std::int32_t signal;
+  std::int32_t code;             // si_code, system call number or CUresult
+  std::uint64_t address;         // of the fault, from the reservation's start; ~0: outside it
+  std::uint8_t instruction[16];  // at the fault
+  std::uint64_t nanoseconds;     // cuda: between the events around the launches
+  char text[160];                // of the loader or driver, for the log
+};
+
+}  // namespace tensorpath::worker

@@ -1,0 +1,204 @@
+// The harness on trial: every cheat must be caught by name, each must pass once exactly its defence
+// is switched off, every honest kernel must pass, and no verdict may flip.
+//   selftest [--repeats N] [--jobs N] [--corpus DIR]... [--no-proof] [--verbose] [NAME...]
+// The last line is the summary.
+#include "corpus.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+#include <harness/device.h>
+
+using namespace tensorpath;
+using selftest::Specimen;
+
+namespace {
+
+struct Options {
+  int repeats = 3;
+  int jobs = 2;
+  bool proof = true;
+  bool verbose = false;
+  std::vector<std::string> corpora;
+  std::vector<std::string> names;
+};
+
+struct Job {
+  const Specimen* specimen;
+  bool without_defence;
+};
+
+struct Tally {
+  int tried = 0;
+  int right = 0;
+};
+
+std::string worker_path() {
+  const char* build = std::getenv("TENSORPATH_BUILD_DIR");
+  return std::string(build == nullptr ? TENSORPATH_SOURCE_DIR "/build/dev" : build) +
+         "/bin/tensorpath-worker";
+}
+
+class SelfTest {
+ public:
+  SelfTest(const Options& options, std::vector<Specimen> corpus)
+      : options_(options), corpus_(std::move(corpus)) {}
+
+  int run() {
+    const auto start = std::chrono::steady_clock::now();
+    for (const Specimen& specimen : corpus_) {
+      for (int i = 0; i < options_.repeats; ++i) jobs_.push_back({&specimen, false});
+      if (specimen.is_cheat() && options_.proof) jobs_.push_back({&specimen, true});
+    }
+    std::vector<std::thread> threads;
+    for (int i = 0; i < options_.jobs; ++i) threads.emplace_back([this] { work(); });
+    for (std::thread& thread : threads) thread.join();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return report(seconds);
+  }
+
+ private:
+  void work() {
+    while (true) {
+      const std::size_t at = next_++;
+      if (at >= jobs_.size()) return;
+      run_job(jobs_[at]);
+    }
+  }
+
+  void run_job(const Job& job) {
+    const Specimen& specimen = *job.specimen;
+    VerifyOptions options;
+    options.worker = worker_path();
+    options.sandbox = SandboxMode::kBestEffort;
+    const auto defences =
+        Defences::without(job.without_defence ? specimen.defence : std::vector<std::string>{});
+    std::string verdict;
+    std::string detail;
+    if (!defences) {
+      verdict = "unknown defence";
+    } else {
+      const auto report = verify_with(specimen.task, specimen.directory, options, *defences);
+      verdict = !report          ? "harness: " + report.error().to_string()
+                : report->passed ? "passed"
+                                 : std::string(name_of(report->failure));
+      if (report)
+        detail = report->detail +
+                 (report->suspected_cause.empty() ? "" : " (" + report->suspected_cause + ")");
+      if (report && options_.verbose) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        std::printf("%s%s: %s\n%s%s\n", specimen.name.c_str(),
+                    job.without_defence ? " (defence off)" : "", verdict.c_str(),
+                    report->to_table().to_terminal(100).c_str(), detail.c_str());
+      }
+    }
+    const bool expect_pass = job.without_defence || !specimen.is_cheat();
+    const bool right = verdict == (expect_pass ? "passed" : specimen.caught_as);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    Tally& tally = job.without_defence   ? proofs_
+                   : specimen.is_cheat() ? caught_[specimen.mechanism]
+                                         : honest_;
+    ++tally.tried;
+    tally.right += right ? 1 : 0;
+    if (!job.without_defence) ++verdicts_[&specimen][verdict];
+    if (right) return;
+    problems_.push_back(fmt::format("{}{}: expected {}, got {}: {}", specimen.name,
+                                    job.without_defence ? " without its defence" : "",
+                                    expect_pass ? "passed" : specimen.caught_as, verdict, detail));
+  }
+
+  int report(double seconds) {
+    Tally cheats;
+    Table table(
+        {{"mechanism"}, {"caught", Column::Align::kRight}, {"tried", Column::Align::kRight}});
+    for (const auto& [mechanism, tally] : caught_) {
+      table.add_row({mechanism, std::to_string(tally.right), std::to_string(tally.tried)});
+      cheats.right += tally.right;
+      cheats.tried += tally.tried;
+    }
+    if (cheats.tried > 0) std::fputs(table.to_terminal(80).c_str(), stdout);
+    int flips = 0;
+    for (const auto& [specimen, verdicts] : verdicts_)
+      flips += static_cast<int>(verdicts.size()) - 1;
+    std::sort(problems_.begin(), problems_.end());
+    for (const std::string& problem : problems_) std::printf("PROBLEM: %s\n", problem.c_str());
+    std::printf("%zu mechanisms, %d repeats of each, %.0f s\n", caught_.size(), options_.repeats,
+                seconds);
+    std::printf(
+        "selftest: %d of %d cheats caught, %d of %d pass without their defence, "
+        "%d of %d honest passed, %d verdict flips\n",
+        cheats.right, cheats.tried, proofs_.right, proofs_.tried, honest_.right, honest_.tried,
+        flips);
+    return problems_.empty() && !jobs_.empty() ? 0 : 1;
+  }
+
+  const Options& options_;
+  std::vector<Specimen> corpus_;
+  std::vector<Job> jobs_;
+  std::atomic<std::size_t> next_{0};
+  std::mutex mutex_;
+  std::map<std::string, Tally> caught_;
+  Tally honest_;
+  Tally proofs_;
+  std::map<const Specimen*, std::map<std::string, int>> verdicts_;
+  std::vector<std::string> problems_;
+};
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : "0";
+    if (word == "--repeats")
+      options.repeats = std::atoi(value), ++i;
+    else if (word == "--jobs")
+      options.jobs = std::atoi(value), ++i;
+    else if (word == "--corpus")
+      options.corpora.emplace_back(value), ++i;
+    else if (word == "--no-proof")
+      options.proof = false;
+    else if (word == "--verbose")
+      options.verbose = true;
+    else
+      options.names.push_back(word);
+  }
+  if (options.corpora.empty()) {
+    options.corpora = {TENSORPATH_SOURCE_DIR "/tests/adversarial/cheats",
+                       TENSORPATH_SOURCE_DIR "/tests/adversarial/honest"};
+  }
+  return options;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  const auto operators = Operators::load({TENSORPATH_SOURCE_DIR "/kernels/ops"});
+  if (!operators) {
+    std::fprintf(stderr, "%s\n", operators.error().to_string().c_str());
+    return 1;
+  }
+  std::vector<Specimen> corpus;
+  for (const std::string& root : options.corpora) {
+    auto read = selftest::read_corpus(root, *operators);
+    if (!read) {
+      std::fprintf(stderr, "%s\n", read.error().to_string().c_str());
+      return 1;
+    }
+    for (Specimen& specimen : *read) {
+      const bool wanted = options.names.empty() ||
+                          std::find(options.names.begin(), options.names.end(), specimen.name) !=
+                              options.names.end();
+      if (wanted) corpus.push_back(std::move(specimen));
+    }
+  }
+  return SelfTest(options, std::move(corpus)).run();
+}
