@@ -482,7 +482,7 @@ class Sum<Exact> {
     value_ += term.value;
     magnitude_ += std::fabs(term.value);
     error_ += term.error;
-    terms_.push_back(static_cast<float>(term.value));
+    if (term.value != 0) terms_.push_back(static_cast<float>(term.value));
     if (term.error == 0 && term.value != 0 && std::isfinite(term.value)) {
       lowest_ = std::fmin(lowest_, lowest_bit(term.value));
     }
@@ -502,15 +502,16 @@ class Sum<Exact> {
   }
 
  private:
-  // Equal terms are rounded the same way again and again in a running sum: they are one step of the
-  // random walk, as long as there are many of them.
+  // A running sum rounds terms the same way each time where they are equal, or lost beside it: together
+  // they are one step of the random walk, as long as there are many of them.
   [[nodiscard]] double growth() const {
     if (terms_.size() < 2) return 0;
     std::vector<float> sorted = terms_;
     std::sort(sorted.begin(), sorted.end());
+    const auto alike = static_cast<float>(unit_ * magnitude_ / 4);
     double squares = 0;
     for (auto first = sorted.begin(); first != sorted.end();) {
-      const auto last = std::upper_bound(first, sorted.end(), *first);
+      const auto last = std::upper_bound(first, sorted.end(), *first + alike);
       const auto count = static_cast<double>(last - first);
       squares += count * count;
       first = last;
