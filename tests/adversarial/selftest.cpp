@@ -203,5 +203,7 @@ int main(int argc, char** argv) {
       if (wanted) corpus.push_back(std::move(specimen));
     }
   }
-  return SelfTest(options, std::move(corpus)).run();
+  const int status = SelfTest(options, std::move(corpus)).run();
+  std::fflush(stdout);
+  return status;
 }

@@ -19,8 +19,8 @@ namespace tensorpath {
 
 // Everything a gate needs to know of this verification.
 struct Bench {
-  const Task& task;
-  const Candidate& candidate;
+  const KernelTask& task;
+  const KernelCandidate& candidate;
   const VerifyOptions& options;
   const Defences& defences;
   std::string scratch;  // build products go here
@@ -97,7 +97,7 @@ class Device {
 [[nodiscard]] Expected<std::unique_ptr<Device>> make_cuda_device();
 
 // The harness with some of its defences off; for its own tests.
-[[nodiscard]] Expected<VerifyReport> verify_with(const Task& task,
+[[nodiscard]] Expected<VerifyReport> verify_with(const KernelTask& task,
                                                  const std::string& candidate_directory,
                                                  const VerifyOptions& options,
                                                  const Defences& defences);
