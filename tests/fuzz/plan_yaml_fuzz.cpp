@@ -41,7 +41,7 @@ const OperatorSpec& spec() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  Task task;
+  KernelTask task;
   task.op = &spec();
   task.device = DeviceKind::kCuda;
   task.domain.dtype = DType::kFp16;

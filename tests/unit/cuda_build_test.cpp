@@ -28,8 +28,8 @@ struct Compilation {
   [[nodiscard]] Bench bench() const { return {task, candidate, options, defences, scratch.path()}; }
 
   Scratch scratch;
-  Task task;
-  Candidate candidate;
+  KernelTask task;
+  KernelCandidate candidate;
   VerifyOptions options;
   Defences defences;
 };

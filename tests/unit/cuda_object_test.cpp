@@ -24,7 +24,7 @@ PlanLaunch launch(const std::string& kernel, const std::vector<PlanArgument::Kin
 
 Refusal scan(const std::string& name, const std::vector<PlanLaunch>& launches = {},
              const std::string& ptx = "", const Defences& defences = {}) {
-  Plan plan;
+  LaunchPlan plan;
   plan.launches = launches;
   return scan_cubin(cubin(name), ptx, plan, defences);
 }
@@ -88,7 +88,7 @@ TEST_CASE("a launch must fit its kernel") {
 }
 
 TEST_CASE("what is no cubin is refused") {
-  const Plan plan;
+  const LaunchPlan plan;
   CHECK(scan_cubin("nonsense", "", plan, {}).failure == Failure::kCompileError);
   const auto host =
       read_file(std::string(TENSORPATH_SOURCE_DIR) + "/tests/fuzz/corpus/elf/constructor.so");

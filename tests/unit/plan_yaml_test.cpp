@@ -18,8 +18,8 @@ const Operators& operators() {
   return loaded;
 }
 
-Task task_of(const std::string& op, DeviceKind device = DeviceKind::kCuda) {
-  Task task;
+KernelTask task_of(const std::string& op, DeviceKind device = DeviceKind::kCuda) {
+  KernelTask task;
   task.op = operators().find(op).value();
   task.device = device;
   task.domain = make_domain(*task.op, DType::kFp16, {}, {}).value();
@@ -44,7 +44,7 @@ const Symbols kSymbols{
 const std::vector<std::pair<std::string, double>> kAttributes{{"eps", 1e-6}};
 
 Expected<LaunchList> launches_of(const std::string& yaml, const Symbols& symbols) {
-  const Task task = task_of("rmsnorm");
+  const KernelTask task = task_of("rmsnorm");
   const auto plan = read_plan(yaml, "plan.yaml", task);
   INFO((plan ? "" : plan.error().to_string()));
   REQUIRE(plan);

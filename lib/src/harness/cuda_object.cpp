@@ -193,7 +193,7 @@ std::vector<CubinKernel> kernels_of(const ElfObject& object, std::string_view by
   return kernels;
 }
 
-Refusal scan_cubin(std::string_view bytes, std::string_view ptx, const Plan& plan,
+Refusal scan_cubin(std::string_view bytes, std::string_view ptx, const LaunchPlan& plan,
                    const Defences& defences) {
   const auto object = read_elf(bytes, "kernel.cubin");
   if (!object) return {Failure::kCompileError, object.error().to_string()};
