@@ -502,8 +502,8 @@ class Sum<Exact> {
   }
 
  private:
-  // A running sum rounds terms the same way each time where they are equal, or lost beside it: together
-  // they are one step of the random walk, as long as there are many of them.
+  // A running sum rounds terms the same way each time where they are equal, or lost beside it:
+  // together they are one step of the random walk, as long as there are many of them.
   [[nodiscard]] double growth() const {
     if (terms_.size() < 2) return 0;
     std::vector<float> sorted = terms_;
