@@ -31,6 +31,7 @@ struct Built {
   Refusal refusal;
   std::string path;       // of the code object
   std::string toolchain;  // compiler, version, flags
+  std::string resources;  // cuda: registers, spills and shared memory, a kernel a line
   SandboxLevel level = SandboxLevel::kLimits;
   std::string level_reason;
 };
