@@ -102,7 +102,7 @@ inline std::vector<Way> ways() {
       const auto outcome = run_on(way, hostile.spec({"exit", "0"}));
       if (outcome && outcome->level == way.level) {
         out.push_back(way);
-      } else {
+      } else if (!way.machine.root_namespaces || ::geteuid() == 0) {
         WARN("not here: " << way.name);
       }
     }
