@@ -178,7 +178,8 @@ int wait_forever(const Arguments&) {
   while (true) ::pause();
 }
 
-// Counts in shared memory from several threads, and in a child when told so.
+// Counts in shared memory from several threads, spinning and sleeping ones, and in a child when
+// told.
 int count(const Arguments& a) {
   void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, std::stoi(a[0]), 0);
   if (memory == MAP_FAILED) return errno;
@@ -186,7 +187,7 @@ int count(const Arguments& a) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([counters] {
-      while (true) ++counters[0];
+      for (;; ::usleep(100)) ++counters[0];
     });
   }
   if (a[1] == "child" && ::fork() == 0) {
@@ -312,7 +313,14 @@ int count_children(const Arguments& a) {
   return 0;
 }
 
-int write_descriptor(const Arguments& a) { return result_of(::write(std::stoi(a[0]), "hello", 5)); }
+// Each descriptor gets its own number.
+int write_descriptors(const Arguments& a) {
+  for (int fd = std::stoi(a[0]); fd <= std::stoi(a[1]); ++fd) {
+    const std::string number = std::to_string(fd);
+    if (::write(fd, number.data(), number.size()) < 0) return errno;
+  }
+  return 0;
+}
 
 // Holds a descriptor in a whole family: it closes when the last of them is gone.
 int hold(const Arguments& a) {
@@ -374,7 +382,7 @@ constexpr Attempt kAttempts[] = {{"read", read_path},
                                  {"escape", escape},
                                  {"meddle", meddle},
                                  {"children", count_children},
-                                 {"write_descriptor", write_descriptor},
+                                 {"write_descriptors", write_descriptors},
                                  {"hold", hold},
                                  {"address", address},
                                  {"exit", exit_with},

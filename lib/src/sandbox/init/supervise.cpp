@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kSampleEvery_s = 0.02;
 // A stop takes microseconds; a program that keeps resuming itself is sent SIGSTOP again each round.
-constexpr double kStopWithin_s = 2;
+constexpr double kStopWithin_s = 10;
 // Below kNamespaces, processes that fork as fast as they are killed are given up on after this.
 constexpr double kKillWithin_s = 10;
 constexpr int kCapabilityKill = 5;  // CAP_KILL: the program is another user's
