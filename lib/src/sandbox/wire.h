@@ -72,9 +72,8 @@ struct Settings {
   std::uint32_t fixed_addresses;
   std::uint32_t need_proc;
   std::uint32_t tmp;
-  std::uint32_t probe;            // set up, start nothing, exit 0
-  std::uint32_t no_group_change;  // seccomp refuses setsid and setpgid, so the group is the program
-  std::uint32_t sample;           // look at all processes while they run
+  std::uint32_t probe;   // set up, start nothing, exit 0
+  std::uint32_t sample;  // look at all processes while they run
   std::int32_t landlock_abi;
   std::int32_t processes;
   std::int32_t open_files;
