@@ -52,7 +52,7 @@ Settings decide(const SandboxSpec& spec, Isolation isolation, const Machine& mac
     out.run_as_uid = kUnprivileged;
   }
   out.fixed_addresses = spec.fixed_addresses ? 1 : 0;
-  out.need_proc = spec.need_proc ? 1 : 0;
+  out.need_proc = !spec.need_proc ? kNoProc : spec.own_proc ? kOwnProc : kReadProc;
   out.tmp = spec.tmp ? 1 : 0;
   out.probe = probe ? 1 : 0;
   // The kernel's own limit on processes does not hold for root, nor does it count one sandbox alone

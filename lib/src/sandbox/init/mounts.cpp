@@ -126,12 +126,23 @@ const char* mount_scaffold(const Spec& spec) {
 }
 
 void mount_proc(const Spec& spec) {
-  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  const bool own = spec.settings().need_proc == kOwnProc;
+  const unsigned long flags = own ? kFlags : kFlags | MS_RDONLY;
   (void)::mkdir("proc", 0555);
   // Where parts of /proc are masked, a plain user may have the processes alone at most.
-  if (::mount("proc", "proc", "proc", kFlags, nullptr) != 0 &&
-      ::mount("proc", "proc", "proc", kFlags, "subset=pid") != 0) {
+  if (::mount("proc", "proc", "proc", flags, nullptr) != 0 &&
+      ::mount("proc", "proc", "proc", flags, "subset=pid") != 0) {
     refuse(spec, "cannot mount", "/proc");
+  }
+  if (!own) return;
+  // What is not a process stays read-only, whoever the program runs as.
+  for (const char* part : {"proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus", "proc/fs"}) {
+    if (::access(part, F_OK) != 0) continue;
+    if (::mount(part, part, nullptr, MS_BIND | MS_REC, nullptr) != 0 ||
+        ::mount(nullptr, part, nullptr, MS_BIND | MS_REMOUNT | kFlags | MS_RDONLY, nullptr) != 0) {
+      refuse(spec, "cannot make read-only", part);
+    }
   }
 }
 
