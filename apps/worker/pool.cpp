@@ -14,6 +14,9 @@ Pool::Pool(int threads, void (*on_thread_start)()) : on_thread_start_(on_thread_
     reinterpret_cast<Pool*>(const_cast<PoolFace*>(face))->run(tasks, body, context);
   };
   for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+  // A thread makes system calls while it starts, and soon there are none to be made.
+  std::unique_lock<std::mutex> lock(mutex_);
+  done_.wait(lock, [this] { return started_ == threads_.size(); });
 }
 
 Pool::~Pool() {
@@ -68,6 +71,8 @@ void Pool::work(std::unique_lock<std::mutex>& lock) {
 void Pool::serve() {
   on_thread_start_();
   std::unique_lock<std::mutex> lock(mutex_);
+  ++started_;
+  done_.notify_all();
   while (!stop_) {
     wake_.wait(lock, [this] { return stop_ || (job_.body != nullptr && job_.next < job_.tasks); });
     work(lock);
