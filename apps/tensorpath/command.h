@@ -58,6 +58,7 @@ void add_estimate(CLI::App& app, Session& session);
 void add_validate(CLI::App& app, Session& session);
 void add_deploy(CLI::App& app, Session& session);
 void add_profile(CLI::App& app, Session& session);
+void add_forge(CLI::App& app, Session& session);
 void add_doctor(CLI::App& app, Session& session);
 void add_help(CLI::App& app, Session& session);
 // File formats and guides that have a manual page: "workload", "profile".

@@ -48,6 +48,7 @@ void add_subcommands(CLI::App& app, Session& session) {
   add_validate(app, session);
   add_deploy(app, session);
   add_profile(app, session);
+  add_forge(app, session);
   add_doctor(app, session);
   add_help(app, session);
 }
@@ -117,6 +118,8 @@ extern "C" void exit_interrupted(int /*signal*/) {
 }
 
 void set_signals() {
+  // A write past `ulimit -f` is then an error that is reported, not a death.
+  std::signal(SIGXFSZ, SIG_IGN);
   struct sigaction old {};
   sigaction(SIGINT, nullptr, &old);
   if (old.sa_handler != SIG_IGN) {  // nohup and background jobs stay as they were started

@@ -14,9 +14,9 @@ Pool::Pool(int threads, void (*on_thread_start)()) : on_thread_start_(on_thread_
     reinterpret_cast<Pool*>(const_cast<PoolFace*>(face))->run(tasks, body, context);
   };
   for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { serve(); });
-  // A thread makes system calls while it starts, and soon there are none to be made.
+  // A thread that has not come up yet still needs system calls that are refused soon.
   std::unique_lock<std::mutex> lock(mutex_);
-  done_.wait(lock, [this] { return started_ == threads_.size(); });
+  done_.wait(lock, [&] { return started_ == threads - 1; });
 }
 
 Pool::~Pool() {

@@ -48,8 +48,8 @@ class Pool {
   std::condition_variable wake_, done_;
   Job job_;
   std::uint64_t seed_ = 0;
+  int started_ = 0;
   bool stop_ = false;
-  std::size_t started_ = 0;
   void (*on_thread_start_)();
   std::vector<std::thread> threads_;
 };

@@ -14,7 +14,7 @@ struct Specimen {
   std::string name;  // of its directory
   std::string directory;
   std::string about;
-  Task task;
+  KernelTask task;
   // Of cheats:
   std::string mechanism;
   std::string caught_as;             // failure_class

@@ -181,7 +181,10 @@ Options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  const auto operators = Operators::load({TENSORPATH_SOURCE_DIR "/kernels/ops"});
+  // A build may have been carried to a machine with a GPU: the sources are elsewhere there.
+  const char* source = std::getenv("TENSORPATH_SOURCE_DIR");
+  const auto operators = Operators::load(
+      {std::string(source == nullptr ? TENSORPATH_SOURCE_DIR : source) + "/kernels/ops"});
   if (!operators) {
     std::fprintf(stderr, "%s\n", operators.error().to_string().c_str());
     return 1;
@@ -200,5 +203,7 @@ int main(int argc, char** argv) {
       if (wanted) corpus.push_back(std::move(specimen));
     }
   }
-  return SelfTest(options, std::move(corpus)).run();
+  const int status = SelfTest(options, std::move(corpus)).run();
+  std::fflush(stdout);
+  return status;
 }

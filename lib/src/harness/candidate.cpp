@@ -22,7 +22,7 @@ bool is_known(const std::string& name, DeviceKind kind) {
          name == "kernel.yaml";
 }
 
-std::string digest_of(const Candidate& candidate) {
+std::string digest_of(const KernelCandidate& candidate) {
   std::string all;
   for (const auto& [name, contents] : candidate.files) {
     all += fmt::format("{}\n{}\n", name, sha256_hex(contents));
@@ -32,17 +32,17 @@ std::string digest_of(const Candidate& candidate) {
 
 }  // namespace
 
-const std::string* Candidate::find(std::string_view name) const {
+const std::string* KernelCandidate::find(std::string_view name) const {
   for (const auto& file : files) {
     if (file.first == name) return &file.second;
   }
   return nullptr;
 }
 
-Expected<Candidate> read_candidate(const std::string& directory, const Task& task,
-                                   Refusal& refusal) {
+Expected<KernelCandidate> read_candidate(const std::string& directory, const KernelTask& task,
+                                         Refusal& refusal) {
   namespace fs = std::filesystem;
-  Candidate candidate;
+  KernelCandidate candidate;
   std::error_code error;
   fs::directory_iterator it(directory, error);
   if (error) {

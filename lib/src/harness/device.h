@@ -19,8 +19,8 @@ namespace tensorpath {
 
 // Everything a gate needs to know of this verification.
 struct Bench {
-  const Task& task;
-  const Candidate& candidate;
+  const KernelTask& task;
+  const KernelCandidate& candidate;
   const VerifyOptions& options;
   const Defences& defences;
   std::string scratch;  // build products go here
@@ -31,6 +31,7 @@ struct Built {
   Refusal refusal;
   std::string path;       // of the code object
   std::string toolchain;  // compiler, version, flags
+  std::string resources;  // cuda: registers, spills and shared memory, a kernel a line
   SandboxLevel level = SandboxLevel::kLimits;
   std::string level_reason;
 };
@@ -96,7 +97,7 @@ class Device {
 [[nodiscard]] Expected<std::unique_ptr<Device>> make_cuda_device();
 
 // The harness with some of its defences off; for its own tests.
-[[nodiscard]] Expected<VerifyReport> verify_with(const Task& task,
+[[nodiscard]] Expected<VerifyReport> verify_with(const KernelTask& task,
                                                  const std::string& candidate_directory,
                                                  const VerifyOptions& options,
                                                  const Defences& defences);

@@ -40,7 +40,12 @@ bool is_importable(std::string_view name) {
       "hypot",  "ilogb",  "ldexp",     "log",   "log10", "log1p",  "log2",   "logb",
       "lrint",  "lround", "nearbyint", "pow",   "rint",  "round",  "scalbn", "sin",
       "sincos", "sinh",   "sqrt",      "tan",   "tanh",  "tgamma", "trunc"};
+  // Conversions of the compiler's own library, where the level has no instruction for them.
+  constexpr std::array<std::string_view, 8> kConversions = {
+      "__extendhfsf2", "__extendhfdf2", "__truncsfhf2", "__truncdfhf2",
+      "__extendbfsf2", "__truncsfbf2",  "__truncdfbf2", "__fixhfti"};
   if (std::find(kMemory.begin(), kMemory.end(), name) != kMemory.end()) return true;
+  if (std::find(kConversions.begin(), kConversions.end(), name) != kConversions.end()) return true;
   if (std::find(kMath.begin(), kMath.end(), name) != kMath.end()) return true;
   return !name.empty() && name.back() == 'f' &&
          std::find(kMath.begin(), kMath.end(), name.substr(0, name.size() - 1)) != kMath.end();

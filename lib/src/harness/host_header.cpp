@@ -38,7 +38,7 @@ std::string shape_text(const TensorSpec& tensor) {
   return text;
 }
 
-std::string pointer(const Task& task, const TensorSpec& tensor, bool is_const) {
+std::string pointer(const KernelTask& task, const TensorSpec& tensor, bool is_const) {
   const DType dtype = task.op->dtype_of(tensor, task.domain.dtype);
   return fmt::format("  {}{}* {};  /* {} [{}]{} */\n", is_const ? "const " : "", c_type(dtype),
                      tensor.name, name_of(dtype), shape_text(tensor),
@@ -49,7 +49,7 @@ std::string pointer(const Task& task, const TensorSpec& tensor, bool is_const) {
 
 std::string_view kernel_header() { return kKernelHeader; }
 
-std::string host_header(const Task& task) {
+std::string host_header(const KernelTask& task) {
   const OperatorSpec& op = *task.op;
   std::string text = fmt::format(
       "/* {}: {}. Made by tensorpath; changes to it are lost. */\n#ifndef TASK_H\n#define "

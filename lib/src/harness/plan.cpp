@@ -1,4 +1,4 @@
-// plan.yaml into a Plan: every mistake in the file at once, each with its place.
+// plan.yaml into a LaunchPlan: every mistake in the file at once, each with its place.
 // tensorpath-candidate(5) documents each key.
 #include "worker_protocol.h"
 
@@ -18,7 +18,8 @@ constexpr std::size_t kMostKernelName = sizeof(worker::Launch::kernel) - 1;
 
 class PlanReader {
  public:
-  explicit PlanReader(const Task& task) : op_(*task.op), host_(task.device == DeviceKind::kHost) {
+  explicit PlanReader(const KernelTask& task)
+      : op_(*task.op), host_(task.device == DeviceKind::kHost) {
     for (const DimSpec& dim : op_.dims) names_.insert(dim.name);
     for (const AttributeSpec& attribute : op_.attributes) {
       if (attribute.integer) names_.insert(attribute.name);
@@ -32,8 +33,8 @@ class PlanReader {
     }
   }
 
-  Plan read(const YamlNode& document) {
-    Plan plan;
+  LaunchPlan read(const YamlNode& document) {
+    LaunchPlan plan;
     MapReader map(document, "", diagnostics);
     read_workspaces(map, plan);
     if (host_) {
@@ -73,8 +74,12 @@ class PlanReader {
   Expression formula(std::string_view text, const SourceLocation& where, const std::string& path) {
     auto parsed = Expression::parse(text, where);
     if (!parsed) {
+      // [ceil_div(a, b)] is a list of two.
+      const auto parentheses = [&](char c) { return std::count(text.begin(), text.end(), c); };
+      const bool cut = parentheses('(') != parentheses(')');
       for (const Diagnostic& one : parsed.error().diagnostics) {
-        diagnostics.add(one.where, one.message, one.hint);
+        diagnostics.add(one.where, one.message,
+                        cut ? "a formula with commas in a [list] must be in quotes" : one.hint);
       }
       return Expression::constant(1);
     }
@@ -135,7 +140,7 @@ class PlanReader {
     return std::find(names.begin(), names.end(), name) != names.end();
   }
 
-  void read_workspaces(MapReader& map, Plan& plan) {
+  void read_workspaces(MapReader& map, LaunchPlan& plan) {
     const YamlNode* node = map.node("workspace");
     if (node == nullptr) return;
     if (node->is_scalar()) {
@@ -164,7 +169,7 @@ class PlanReader {
     }
   }
 
-  void read_maps(MapReader& map, Plan& plan) {
+  void read_maps(MapReader& map, LaunchPlan& plan) {
     const YamlNode* node = map.node("tensor_maps");
     if (node == nullptr) return;
     if (!node->is_map()) {
@@ -211,8 +216,8 @@ class PlanReader {
     return out;
   }
 
-  std::vector<PlanLaunch> read_launches(MapReader& map, std::string_view key, const Plan& plan,
-                                        bool prepare) {
+  std::vector<PlanLaunch> read_launches(MapReader& map, std::string_view key,
+                                        const LaunchPlan& plan, bool prepare) {
     std::vector<PlanLaunch> out;
     const YamlNode* node = map.node(key);
     if (node == nullptr) return out;
@@ -232,7 +237,7 @@ class PlanReader {
     return out;
   }
 
-  PlanLaunch read_launch(MapReader& entry, const Plan& plan, bool prepare) {
+  PlanLaunch read_launch(MapReader& entry, const LaunchPlan& plan, bool prepare) {
     PlanLaunch launch;
     entry.require("kernel", "the name of an extern \"C\" __global__ function");
     launch.kernel = entry.text("kernel").value_or("");
@@ -263,7 +268,8 @@ class PlanReader {
   }
 
   // "x", "i32 rows", "i64 x_stride", "f32 eps", "f64 eps".
-  PlanArgument read_argument(const YamlNode& item, const std::string& path, const Plan& plan) {
+  PlanArgument read_argument(const YamlNode& item, const std::string& path,
+                             const LaunchPlan& plan) {
     PlanArgument out;
     if (!item.is_scalar() || item.scalar.empty()) {
       diagnostics.add(item.where,
@@ -292,7 +298,7 @@ class PlanReader {
     return out;
   }
 
-  PlanArgument read_name(const YamlNode& item, const std::string& path, const Plan& plan) {
+  PlanArgument read_name(const YamlNode& item, const std::string& path, const LaunchPlan& plan) {
     PlanArgument out;
     out.name = item.scalar;
     const auto named = [&](const auto& list) {
@@ -342,11 +348,12 @@ class PlanReader {
 
 }  // namespace
 
-Expected<Plan> read_plan(std::string_view yaml, const std::string& file, const Task& task) {
+Expected<LaunchPlan> read_plan(std::string_view yaml, const std::string& file,
+                               const KernelTask& task) {
   const auto document = parse_yaml(yaml, file, {.max_bytes = 64U << 10, .max_nodes = 5'000});
   if (!document) return tl::unexpected(document.error());
   PlanReader reader(task);
-  Plan plan = reader.read(*document);
+  LaunchPlan plan = reader.read(*document);
   if (!reader.diagnostics.empty()) return tl::unexpected(reader.diagnostics.to_error());
   return plan;
 }

@@ -63,7 +63,7 @@ std::uint32_t swizzle_code(std::string_view name) {
 
 class Evaluator {
  public:
-  Evaluator(const Plan& plan, const PlanAtShape& at) : plan_(plan), at_(at) {}
+  Evaluator(const LaunchPlan& plan, const PlanAtShape& at) : plan_(plan), at_(at) {}
 
   Expected<LaunchList> run() {
     for (const PlanLaunch& launch : plan_.prepare) {
@@ -153,6 +153,10 @@ class Evaluator {
       const auto value = word(argument, from.kernel);
       if (!value) return tl::unexpected(value.error());
       out_.words.push_back(*value);
+    }
+    if (out_.words.size() > worker::kMaxLaunchWords) {
+      return fail(ExitCode::kUsage, fmt::format("more than {} arguments of all launches together",
+                                                worker::kMaxLaunchWords));
     }
     launch.words = static_cast<std::uint32_t>(from.arguments.size());
     out_.launches.push_back(launch);
@@ -262,7 +266,7 @@ class Evaluator {
     return {};
   }
 
-  const Plan& plan_;
+  const LaunchPlan& plan_;
   const PlanAtShape& at_;
   std::vector<std::string> map_names_;  // of out_.maps
   LaunchList out_;
@@ -270,7 +274,7 @@ class Evaluator {
 
 }  // namespace
 
-Expected<std::vector<WorkspaceSize>> workspace_sizes(const Plan& plan, const Symbols& symbols,
+Expected<std::vector<WorkspaceSize>> workspace_sizes(const LaunchPlan& plan, const Symbols& symbols,
                                                      std::uint64_t limit_bytes) {
   std::vector<WorkspaceSize> sizes;
   std::uint64_t total = 0;
@@ -290,7 +294,7 @@ Expected<std::vector<WorkspaceSize>> workspace_sizes(const Plan& plan, const Sym
   return sizes;
 }
 
-Expected<LaunchList> evaluate_plan(const Plan& plan, const PlanAtShape& at) {
+Expected<LaunchList> evaluate_plan(const LaunchPlan& plan, const PlanAtShape& at) {
   return Evaluator(plan, at).run();
 }
 

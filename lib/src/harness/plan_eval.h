@@ -21,7 +21,7 @@ struct WorkspaceSize {
 };
 
 // `limit_bytes` is for all of them together.
-[[nodiscard]] Expected<std::vector<WorkspaceSize>> workspace_sizes(const Plan& plan,
+[[nodiscard]] Expected<std::vector<WorkspaceSize>> workspace_sizes(const LaunchPlan& plan,
                                                                    const Symbols& symbols,
                                                                    std::uint64_t limit_bytes);
 
@@ -41,6 +41,6 @@ struct LaunchList {
 };
 
 // Launches whose condition does not hold are left out; none left is an error.
-[[nodiscard]] Expected<LaunchList> evaluate_plan(const Plan& plan, const PlanAtShape& at);
+[[nodiscard]] Expected<LaunchList> evaluate_plan(const LaunchPlan& plan, const PlanAtShape& at);
 
 }  // namespace tensorpath

@@ -89,7 +89,7 @@ std::string host_level() {
   return "x86-64";
 }
 
-std::string task_text(const Task& task) {
+std::string task_text(const KernelTask& task) {
   std::string text = fmt::format(
       "op: {}\ndtype: {}\nlanguage: {}\ngpu: {}\narchitecture: {}\nobjective: {}\ncases: "
       "{}\nshape:\n",
@@ -118,8 +118,8 @@ std::string task_text(const Task& task) {
                     task.limits.compile_memory_bytes, task.limits.workspace_bytes, task.op->digest);
 }
 
-Expected<Task> read_task(std::string_view yaml, const std::string& file,
-                         const Operators& operators) {
+Expected<KernelTask> read_task(std::string_view yaml, const std::string& file,
+                               const Operators& operators) {
   const auto document = parse_yaml(yaml, file);
   if (!document) return tl::unexpected(document.error());
   Diagnostics diagnostics;
@@ -128,7 +128,7 @@ Expected<Task> read_task(std::string_view yaml, const std::string& file,
   const std::string op_name = map.text("op").value_or("");
   const std::string dtype_name = map.text("dtype").value_or("fp32");
   const std::string language = map.word("language", {"cpp", "cuda"}).value_or("cpp");
-  Task task;
+  KernelTask task;
   task.device = language == "cuda" ? DeviceKind::kCuda : DeviceKind::kHost;
   task.gpu = map.text("gpu").value_or("host");
   task.architecture =

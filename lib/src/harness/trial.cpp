@@ -41,7 +41,7 @@ bool padding_changed(const TensorData& written, const TensorData& before, bool i
   return false;
 }
 
-Failure classify(const Comparison& comparison, const Trial& trial) {
+Failure classify(const ElementComparison& comparison, const Trial& trial) {
   if (comparison.untouched == comparison.wrong) return Failure::kNotWritten;
   const auto& all = comparison.mismatches;
   const bool classes = std::all_of(all.begin(), all.end(),
@@ -58,7 +58,7 @@ Failure classify(const Comparison& comparison, const Trial& trial) {
   return small ? Failure::kPrecision : Failure::kWrongResult;
 }
 
-std::string in_words(const Comparison& comparison) {
+std::string in_words(const ElementComparison& comparison) {
   const std::string share = fmt::format("{} of {} elements", comparison.wrong, comparison.elements);
   const Mismatch& worst = comparison.mismatches.front();
   if (!worst.what.empty()) return fmt::format("{} are wrong: {}", share, worst.what);

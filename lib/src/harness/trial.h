@@ -34,7 +34,7 @@ struct Placing {
 
 struct Judged {
   Refusal refusal;  // kNone: right
-  Comparison comparison;
+  ElementComparison comparison;
   std::vector<TensorData> written;
 };
 // What came back of a call, compared whole: elements, padding, invariants.

@@ -68,7 +68,7 @@ class Scratch {
 
 class Verification {
  public:
-  Verification(const Task& task, const VerifyOptions& options, const Defences& defences,
+  Verification(const KernelTask& task, const VerifyOptions& options, const Defences& defences,
                const Device& device, const std::string& scratch)
       : task_(task),
         options_(options),
@@ -223,7 +223,7 @@ class Verification {
     return judge(bench_, trial, placing, *result);
   }
 
-  void count(const Comparison& comparison) {
+  void count(const ElementComparison& comparison) {
     report_.elements += comparison.elements;
     if (std::isfinite(comparison.worst)) report_.worst = std::max(report_.worst, comparison.worst);
     report_.worst_ulp = std::max(report_.worst_ulp, comparison.worst_ulp);
@@ -475,11 +475,11 @@ class Verification {
                                                                                     : Refusal{};
   }
 
-  const Task& task_;
+  const KernelTask& task_;
   const VerifyOptions& options_;
   const Defences& defences_;
   const Device& device_;
-  Candidate candidate_;
+  KernelCandidate candidate_;
   Bench bench_;
   Key seed_{};
   std::vector<Case> cases_;
@@ -492,7 +492,7 @@ class Verification {
 
 }  // namespace
 
-Expected<VerifyReport> verify_with(const Task& task, const std::string& candidate_directory,
+Expected<VerifyReport> verify_with(const KernelTask& task, const std::string& candidate_directory,
                                    const VerifyOptions& options, const Defences& defences) {
   const auto device = make_device(task.device);
   if (!device) return tl::unexpected(device.error());
@@ -501,7 +501,7 @@ Expected<VerifyReport> verify_with(const Task& task, const std::string& candidat
   return Verification(task, options, defences, **device, scratch->path()).run(candidate_directory);
 }
 
-Expected<VerifyReport> verify(const Task& task, const std::string& candidate_directory,
+Expected<VerifyReport> verify(const KernelTask& task, const std::string& candidate_directory,
                               const VerifyOptions& options) {
   return verify_with(task, candidate_directory, options, Defences{});
 }

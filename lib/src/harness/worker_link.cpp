@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -36,14 +37,25 @@ std::string system_call_name(int number) {
   return text;
 }
 
+// What a sanitizer found: those of the compiler say so on stderr, compute-sanitizer on stdout, and
+// either by this exit code.
+std::optional<std::string> sanitizer_report(const SandboxOutcome& outcome) {
+  constexpr int kSanitizerExit = 99;
+  const bool found = outcome.err.find("Sanitizer") != std::string::npos ||
+                     outcome.err.find("runtime error") != std::string::npos;
+  const bool by_code = outcome.end == SandboxEnd::kExited && outcome.exit_code == kSanitizerExit;
+  if (!found && !by_code) return std::nullopt;
+  return (outcome.err.empty() ? outcome.out : outcome.err).substr(0, 2000);
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
 
-Expected<WorkerLink> WorkerLink::start(SandboxSpec spec, SandboxMode mode) {
-  auto arena = Arena::make();
+Expected<WorkerLink> WorkerLink::start(SandboxSpec spec, SandboxMode mode, std::uint64_t step) {
+  auto arena = Arena::make(step);
   if (!arena) return tl::unexpected(arena.error());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -102,9 +114,7 @@ Refusal WorkerLink::explain_end(double seconds, bool timed_out) {
     case SandboxEnd::kStartFailed:
       return {Failure::kProtocol, "the worker does not start: " + outcome.start_error};
     case SandboxEnd::kExited: {
-      const bool sanitizer = outcome.err.find("Sanitizer") != std::string::npos ||
-                             outcome.err.find("runtime error") != std::string::npos;
-      if (sanitizer) return {Failure::kSanitizer, outcome.err.substr(0, 2000)};
+      if (auto report = sanitizer_report(outcome); report) return {Failure::kSanitizer, *report};
       return {Failure::kEarlyExit,
               fmt::format("the process ended by itself with status {}{}{}", outcome.exit_code,
                           outcome.err.empty() ? "" : ": ", outcome.err.substr(0, 300))};
@@ -201,9 +211,7 @@ Refusal WorkerLink::finish() {
     return {Failure::kLeftover, fmt::format("{} processes were left behind", outcome.leftovers)};
   }
   if (!outcome.nothing_left) return {Failure::kLeftover, "it is not proved that nothing was left"};
-  const bool sanitizer = outcome.err.find("Sanitizer") != std::string::npos ||
-                         outcome.err.find("runtime error") != std::string::npos;
-  if (sanitizer) return {Failure::kSanitizer, outcome.err.substr(0, 2000)};
+  if (auto report = sanitizer_report(outcome); report) return {Failure::kSanitizer, *report};
   if (outcome.end == SandboxEnd::kOutputLimit) {
     return {Failure::kOutputFlood, "the worker printed without end"};
   }

@@ -18,7 +18,8 @@ namespace tensorpath {
 class WorkerLink {
  public:
   // Adds the socket and the arena to the spec and starts it.
-  [[nodiscard]] static Expected<WorkerLink> start(SandboxSpec spec, SandboxMode mode);
+  [[nodiscard]] static Expected<WorkerLink> start(SandboxSpec spec, SandboxMode mode,
+                                                  std::uint64_t step = worker::kPage);
 
   // Waits for kReady.
   [[nodiscard]] Expected<Refusal> wait_ready(double seconds);

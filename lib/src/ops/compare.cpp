@@ -62,7 +62,7 @@ Allowed allowed_of(DType dtype, double value, double error, unsigned char legal)
 
 class Comparer {
  public:
-  Comparer(Comparison& out, const TensorData& written, int output,
+  Comparer(ElementComparison& out, const TensorData& written, int output,
            std::optional<unsigned char> poison)
       : out_(out), written_(written), output_(output), dtype_(written.dtype) {
     if (poison) {
@@ -139,7 +139,7 @@ class Comparer {
     ++out_.ulp_histogram[static_cast<std::size_t>(edge - kUlpEdges.begin())];
   }
 
-  Comparison& out_;
+  ElementComparison& out_;
   const TensorData& written_;
   int output_;
   DType dtype_;
@@ -209,7 +209,7 @@ std::string broken(const Invariant& invariant, const TensorData& tensor, const O
 
 }  // namespace
 
-void Comparison::merge(const Comparison& other) {
+void ElementComparison::merge(const ElementComparison& other) {
   elements += other.elements;
   wrong += other.wrong;
   untouched += other.untouched;
@@ -219,11 +219,11 @@ void Comparison::merge(const Comparison& other) {
   mismatches.insert(mismatches.end(), other.mismatches.begin(), other.mismatches.end());
 }
 
-Expected<Comparison> compare(const OperatorSpec& spec, const Domain& domain, const Case& one,
-                             const CaseData& data, const Truth& truth,
-                             const std::vector<TensorData>& written,
-                             std::optional<unsigned char> poison) {
-  Comparison result;
+Expected<ElementComparison> compare(const OperatorSpec& spec, const Domain& domain, const Case& one,
+                                    const CaseData& data, const Truth& truth,
+                                    const std::vector<TensorData>& written,
+                                    std::optional<unsigned char> poison) {
+  ElementComparison result;
   std::vector<Comparer> comparers;
   bool judged = false;
   for (std::size_t i = 0; i < written.size(); ++i) {

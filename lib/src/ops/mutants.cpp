@@ -118,7 +118,7 @@ constexpr std::string_view kOrderNames[] = {"first to last", "last to first", "p
                                             "in 32 lanes"};
 
 // One case: which mutants it kills, which right results it refuses.
-struct Trial {
+struct MutantTrial {
   const OperatorSpec& spec;
   const Domain& domain;
   const Case& one;
@@ -132,7 +132,7 @@ struct Trial {
   }
 };
 
-Status try_orders(const Trial& trial, MutationReport& report) {
+Status try_orders(const MutantTrial& trial, MutationReport& report) {
   for (std::size_t i = 0; i < std::size(kOrders); ++i) {
     const Emulation emulation{kOrders[i], reference::kUnit};
     const auto values = compute_truth(trial.spec, trial.domain, trial.one, trial.data, &emulation);
@@ -223,7 +223,7 @@ Expected<MutationReport> check_mutants(const OperatorSpec& spec, const Domain& d
     if (!data) return tl::unexpected(data.error());
     auto truth = compute_truth(spec, domain, one, *data);
     if (!truth) return tl::unexpected(truth.error());
-    const Trial trial{spec, domain, one, std::move(*data), std::move(*truth)};
+    const MutantTrial trial{spec, domain, one, std::move(*data), std::move(*truth)};
     if (const Status tried = try_orders(trial, report); !tried)
       return tl::unexpected(tried.error());
     const std::vector<TensorData> right = write_truth(spec, trial.data, trial.truth);

@@ -52,17 +52,17 @@ struct PlanTensorMap {
   std::string swizzle = "none";  // none, 32, 64, 128
 };
 
-struct Plan {
+struct LaunchPlan {
   std::vector<PlanWorkspace> workspaces;  // host kernels: at most one
   std::vector<PlanTensorMap> tensor_maps;
   std::vector<PlanLaunch> prepare;   // repack static inputs, before and untimed
   std::vector<PlanLaunch> launches;  // none on host
 };
 
-struct Candidate {
+struct KernelCandidate {
   std::vector<std::pair<std::string, std::string>> files;  // name, contents; sorted by name
   std::string digest;                                      // SHA-256 over names and contents
-  Plan plan;
+  LaunchPlan plan;
 
   [[nodiscard]] const std::string* find(std::string_view name) const;
 };
@@ -75,11 +75,11 @@ struct Refusal {
 
 // The files of a directory: flat names, regular files, sizes bounded. An Error is a directory that
 // cannot be read; what is wrong with its contents is a refusal.
-[[nodiscard]] Expected<Candidate> read_candidate(const std::string& directory, const Task& task,
-                                                 Refusal& refusal);
+[[nodiscard]] Expected<KernelCandidate> read_candidate(const std::string& directory,
+                                                       const KernelTask& task, Refusal& refusal);
 
 // plan.yaml. Its formulas may use the operator's dims, strides, attributes and sizeof(T).
-[[nodiscard]] Expected<Plan> read_plan(std::string_view yaml, const std::string& file,
-                                       const Task& task);
+[[nodiscard]] Expected<LaunchPlan> read_plan(std::string_view yaml, const std::string& file,
+                                             const KernelTask& task);
 
 }  // namespace tensorpath

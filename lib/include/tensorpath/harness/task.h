@@ -26,7 +26,7 @@ struct TaskLimits {
   std::uint64_t workspace_bytes = 1ULL << 30;
 };
 
-struct Task {
+struct KernelTask {
   const OperatorSpec* op = nullptr;
   Domain domain;
   DeviceKind device = DeviceKind::kHost;
@@ -42,15 +42,15 @@ struct Task {
 [[nodiscard]] std::string host_level();
 
 // task.yaml and back. The same task gives the same text. Errors carry their place.
-[[nodiscard]] std::string task_text(const Task& task);
-[[nodiscard]] Expected<Task> read_task(std::string_view yaml, const std::string& file,
-                                       const Operators& operators);
+[[nodiscard]] std::string task_text(const KernelTask& task);
+[[nodiscard]] Expected<KernelTask> read_task(std::string_view yaml, const std::string& file,
+                                             const Operators& operators);
 
 // task.h of a host candidate: the struct of its arguments.
-[[nodiscard]] std::string host_header(const Task& task);
+[[nodiscard]] std::string host_header(const KernelTask& task);
 // The header that task.h includes, as shipped in kernels/include.
 [[nodiscard]] std::string_view kernel_header();
 // What the author is told: contract.md. Ranges and rules, never seeds, cases or contents.
-[[nodiscard]] std::string contract_text(const Task& task);
+[[nodiscard]] std::string contract_text(const KernelTask& task);
 
 }  // namespace tensorpath

@@ -91,7 +91,7 @@ struct VerifyOptions {
 
 // Errors are the machine's or the harness's (no compiler, sandbox not to be had); whatever the
 // candidate does is a report.
-[[nodiscard]] Expected<VerifyReport> verify(const Task& task,
+[[nodiscard]] Expected<VerifyReport> verify(const KernelTask& task,
                                             const std::string& candidate_directory,
                                             const VerifyOptions& options);
 

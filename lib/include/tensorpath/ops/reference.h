@@ -53,7 +53,8 @@ struct Emulated {
   float value = 0;
 };
 
-// A result past fp32's largest number. An infinity or a NaN is what it is, whatever error it inherits.
+// A result past fp32's largest number. An infinity or a NaN is what it is, whatever error it
+// inherits.
 inline Exact unbounded(double value, double error) {
   return {value, std::isfinite(value) || error == kAny ? kAny : 0};
 }
@@ -162,9 +163,9 @@ inline Exact log1p(Exact a) {
   if (a.error == kAny || (a.error > 0 && !(room > 0))) return {value, kAny};
   return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
 }
-// tanh and erf flatten out: an error in the argument shrinks with the slope at the end of its interval
-// that is nearest to zero. Far out every implementation yields one, which may be all the accuracy
-// there is to 1 + tanh: there the error is what the true value lacks of one.
+// tanh and erf flatten out: an error in the argument shrinks with the slope at the end of its
+// interval that is nearest to zero. Far out every implementation yields one, which may be all the
+// accuracy there is to 1 + tanh: there the error is what the true value lacks of one.
 inline Exact tanh(Exact a) {
   const double value = std::tanh(a.value);
   if (overflowed(a)) return {value, 0};
@@ -218,7 +219,8 @@ inline Emulated maximum(Emulated a, Emulated b) {
 inline Emulated minimum(Emulated a, Emulated b) { return -maximum(-a, -b); }
 inline Emulated settled(Emulated a) { return a; }
 
-// For terms in which an inherited error cancels to first order: the number without it, and it alone.
+// For terms in which an inherited error cancels to first order: the number without it, and it
+// alone.
 inline Exact without_error(Exact a) { return {a.value, 0}; }
 inline Emulated without_error(Emulated a) { return a; }
 inline Exact error_of(Exact a) { return {0, a.error}; }
@@ -480,14 +482,14 @@ class Sum<Exact> {
     value_ += term.value;
     magnitude_ += std::fabs(term.value);
     error_ += term.error;
-    terms_.push_back(static_cast<float>(term.value));
+    if (term.value != 0) terms_.push_back(static_cast<float>(term.value));
     if (term.error == 0 && term.value != 0 && std::isfinite(term.value)) {
       lowest_ = std::fmin(lowest_, lowest_bit(term.value));
     }
   }
   [[nodiscard]] Exact total() const {
-    // Terms that are multiples of a power of two and small enough beside it sum without rounding, in
-    // any order and grouping: such probes leave no room for a cheaper accumulation.
+    // Terms that are multiples of a power of two and small enough beside it sum without rounding,
+    // in any order and grouping: such probes leave no room for a cheaper accumulation.
     const bool probe = error_ == 0 && magnitude_ <= lowest_ / unit_ && magnitude_ <= kLargest;
     return probe ? Exact{value_, 0} : inexact_total();
   }
@@ -500,15 +502,16 @@ class Sum<Exact> {
   }
 
  private:
-  // Equal terms are rounded the same way again and again in a running sum: they are one step of the
-  // random walk, as long as there are many of them.
+  // A running sum rounds terms the same way each time where they are equal, or lost beside it:
+  // together they are one step of the random walk, as long as there are many of them.
   [[nodiscard]] double growth() const {
     if (terms_.size() < 2) return 0;
     std::vector<float> sorted = terms_;
     std::sort(sorted.begin(), sorted.end());
+    const auto alike = static_cast<float>(unit_ * magnitude_ / 4);
     double squares = 0;
     for (auto first = sorted.begin(); first != sorted.end();) {
-      const auto last = std::upper_bound(first, sorted.end(), *first);
+      const auto last = std::upper_bound(first, sorted.end(), *first + alike);
       const auto count = static_cast<double>(last - first);
       squares += count * count;
       first = last;

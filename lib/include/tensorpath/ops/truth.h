@@ -51,7 +51,7 @@ struct Mismatch {
 // Buckets of |got - value| in ulps of the output's type: up to 0.5, 1, 2, 4, 16, more.
 inline constexpr std::array<double, 5> kUlpEdges = {0.5, 1, 2, 4, 16};
 
-struct Comparison {
+struct ElementComparison {
   std::int64_t elements = 0;
   std::int64_t wrong = 0;
   std::int64_t untouched = 0;  // wrong ones that still hold the poison
@@ -61,16 +61,15 @@ struct Comparison {
   std::vector<Mismatch> mismatches;  // the first few of each output and the worst one, worst first
 
   [[nodiscard]] bool passed() const { return wrong == 0; }
-  void merge(const Comparison& other);
+  void merge(const ElementComparison& other);
 };
 
 // Every element of every output. `written` holds the candidate's bytes, read_storage() done;
 // `poison` is what each byte held before the call.
-[[nodiscard]] Expected<Comparison> compare(const OperatorSpec& spec, const Domain& domain,
-                                           const Case& one, const CaseData& data,
-                                           const Truth& truth,
-                                           const std::vector<TensorData>& written,
-                                           std::optional<unsigned char> poison = std::nullopt);
+[[nodiscard]] Expected<ElementComparison> compare(
+    const OperatorSpec& spec, const Domain& domain, const Case& one, const CaseData& data,
+    const Truth& truth, const std::vector<TensorData>& written,
+    std::optional<unsigned char> poison = std::nullopt);
 
 // What does not hold among the candidate's results alone; empty when all invariants do.
 [[nodiscard]] std::vector<std::string> broken_invariants(const OperatorSpec& spec,

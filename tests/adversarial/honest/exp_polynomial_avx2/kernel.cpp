@@ -8,6 +8,8 @@
 
 namespace {
 
+constexpr float kSeries[] = {1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 0.5F, 1.0F, 1.0F};
+
 constexpr std::int64_t kChunk = 2048;
 
 __m256 power_of_two(__m256i exponent) {
@@ -23,7 +25,7 @@ __m256 exp_of(__m256 x) {
   __m256 rest = _mm256_fnmadd_ps(whole, _mm256_set1_ps(0.693359375F), x);
   rest = _mm256_fnmadd_ps(whole, _mm256_set1_ps(-2.12194440e-4F), rest);
   __m256 series = _mm256_set1_ps(1.0F / 5040);
-  for (const float next : {1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 0.5F, 1.0F, 1.0F}) {
+  for (const float next : kSeries) {
     series = _mm256_fmadd_ps(series, rest, _mm256_set1_ps(next));
   }
   // One factor would not reach the largest numbers nor the denormal ones.

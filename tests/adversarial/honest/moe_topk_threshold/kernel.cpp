@@ -30,10 +30,10 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool* pool) {
     float* weights = args->weights + token * args->topk;
     const std::uint32_t threshold = threshold_of(logits, args->experts, args->topk);
     std::int64_t count = 0;
-    for (const bool equal : {false, true}) {
+    for (int pass = 0; pass < 2; ++pass) {
       for (std::int64_t i = 0; i < args->experts && count < args->topk; ++i) {
         const std::uint32_t key = key_of(logits[i]);
-        if (equal ? key == threshold : key > threshold) {
+        if (pass == 1 ? key == threshold : key > threshold) {
           indices[count++] = static_cast<std::int32_t>(i);
         }
       }

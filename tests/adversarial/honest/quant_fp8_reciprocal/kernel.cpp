@@ -12,8 +12,8 @@ tp_code encode(float x) {
   const float magnitude = std::min(std::fabs(x), kLargest);
   if (std::isnan(x)) return 0x7F;
   int exponent = 0;
-  std::frexp(magnitude, &exponent);  // magnitude < 2^exponent
-  exponent = std::max(exponent - 1, -6);
+  std::frexp(magnitude, &exponent);  // magnitude < 2^exponent, but 0 for zero
+  exponent = magnitude == 0 ? -6 : std::max(exponent - 1, -6);
   // Eighths of the power of two below, which may carry into the next one.
   const auto eighths = static_cast<int>(std::nearbyint(std::ldexp(magnitude, 3 - exponent)));
   const int code = eighths + (exponent + 6) * 8;

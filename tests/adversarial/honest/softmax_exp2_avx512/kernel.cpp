@@ -7,6 +7,14 @@
 
 namespace {
 
+constexpr float kSeries[] = {1.54035304e-4F,
+                             1.33335581e-3F,
+                             9.61812911e-3F,
+                             5.55041087e-2F,
+                             2.40226507e-1F,
+                             6.93147181e-1F,
+                             1.0F};
+
 constexpr float kLog2E = 1.44269504F;
 
 __m512 load(const tp_fp16* from, __mmask16 mask) {
@@ -20,8 +28,7 @@ __m512 exp2_of(__m512 v) {
   const __m512 part = _mm512_mask_sub_ps(
       _mm512_setzero_ps(), _mm512_cmp_ps_mask(v, _mm512_set1_ps(-200.0F), _CMP_NLT_UQ), v, whole);
   __m512 series = _mm512_set1_ps(1.52527338e-5F);
-  for (const float next : {1.54035304e-4F, 1.33335581e-3F, 9.61812911e-3F, 5.55041087e-2F,
-                           2.40226507e-1F, 6.93147181e-1F, 1.0F}) {
+  for (const float next : kSeries) {
     series = _mm512_fmadd_ps(series, part, _mm512_set1_ps(next));
   }
   return _mm512_scalef_ps(series, whole);

@@ -1,0 +1,229 @@
+// tensorpath forge: create a run, verify a candidate.
+#include "command.h"
+
+#include <cstdlib>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include <tensorpath/forge.h>
+#include <tensorpath/harness.h>
+
+namespace tensorpath::cli {
+namespace {
+
+struct ForgeOptions {
+  std::string runs;
+
+  std::string spec;
+  forge::CreateRequest request;
+  std::string run_id;
+  std::string candidate;
+  std::string sandbox = "strict";
+  int cases = 0;
+  int threads = 0;
+  bool no_sanitizers = false;
+};
+
+std::string first_file(std::initializer_list<std::string> paths) {
+  for (const std::string& path : paths) {
+    if (file_exists(path)) return path;
+  }
+  return {};
+}
+
+// Beside the executable in a build tree, in libexec of an installation.
+std::string worker_path() {
+  return first_file({installed_path("bin/tensorpath-worker"),
+                     installed_path("libexec/tensorpath/tensorpath-worker")});
+}
+
+Expected<Operators> load_operators(const Session& session) {
+  std::vector<std::string> directories;
+  for (const std::string& data : session.search_path()) {
+    directories.push_back(path_join(data, "kernels/ops"));
+    // A source tree has its kernels beside its data.
+    directories.push_back(path_join(data, "../kernels/ops"));
+  }
+  auto operators = Operators::load(directories);
+  if (operators && operators->all().empty()) {
+    return fail(ExitCode::kEnvironment, "no operators were found",
+                "an installation has them in share/tensorpath/kernels/ops");
+  }
+  return operators;
+}
+
+Expected<KernelTask> task_of(const ForgeOptions& options, const Operators& operators) {
+  if (options.spec.empty()) return forge::make_task(options.request, operators);
+  const auto text = read_file(options.spec);
+  if (!text) return tl::unexpected(text.error());
+  return read_task(*text, options.spec == "-" ? "standard input" : options.spec, operators);
+}
+
+Json run_document(const forge::RunDirectory& run, const KernelTask& task) {
+  Json dims = Json::object();
+  for (const DimRange& dim : task.domain.dims) {
+    dims[dim.name] = dim.fixed() ? Json(dim.least) : Json::array({dim.least, dim.most});
+  }
+  return {{"run_id", run.id()},
+          {"path", run.path()},
+          {"op", task.op->name},
+          {"dtype", name_of(task.domain.dtype)},
+          {"language", language_of(task.device)},
+          {"architecture", task.architecture},
+          {"shape", dims}};
+}
+
+ExitCode run_create(const Session& session, ForgeOptions& options) {
+  if (options.cases > 0) options.request.cases = options.cases;
+  const auto operators = load_operators(session);
+  if (!operators) return report(operators.error());
+  const auto task = task_of(options, *operators);
+  if (!task) return report(task.error());
+  const auto run = forge::create_run(*task, forge::runs_root(options.runs), wall_now());
+  if (!run) return report(run.error());
+  if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
+    print_document(session, run_document(*run, *task));
+    return ExitCode::kDone;
+  }
+  print(run->id() + "\n");
+  if (!session.quiet) {
+    std::fputs(fmt::format("contract: {}\nput the candidate into {} and run\n"
+                           "  tensorpath forge verify --run-id {}\n",
+                           run->file("contract.md"), run->candidate_path(), run->id())
+                   .c_str(),
+               stderr);
+  }
+  return ExitCode::kDone;
+}
+
+// A compiler's words keep their lines; they point at columns.
+std::string failure_of(const VerifyReport& report, int width) {
+  if (report.failure == Failure::kNone) return {};
+  std::string text;
+  const auto add = [&](const std::string& words, int indent) {
+    text += wrap_text(words, width, indent) + "\n";
+  };
+  add(fmt::format("{}: {}", name_of(report.failure), explain(report.failure)), 0);
+  if (report.detail.find('\n') != std::string::npos) {
+    text += report.detail + "\n";
+  } else {
+    add(report.detail, 2);
+  }
+  if (!report.suspected_cause.empty()) add(report.suspected_cause, 2);
+  for (const CounterExample& example : report.counter_examples) {
+    add(fmt::format("public case {}: {}[{}] is {:.9g}, expected {:.9g} within {:.3g}",
+                    example.case_text, example.output, example.index, example.got, example.expected,
+                    example.allowed),
+        2);
+  }
+  return text;
+}
+
+std::string summary_of(const VerifyReport& report) {
+  std::string text;
+  if (report.cases > 0) {
+    text += fmt::format(
+        "{} of {} hidden cases compared, {} elements; largest error {:.2f} of what is allowed, "
+        "{:.3g} ulp{}\n",
+        report.cases, report.case_count, human_number(static_cast<double>(report.elements)),
+        report.worst, report.worst_ulp,
+        report.deterministic ? "" : "; equal inputs gave different bytes");
+  }
+  if (!report.commitment.empty()) text += fmt::format("commitment {}\n", report.commitment);
+  return text + fmt::format("sandbox: {} ({})\n", to_string(report.sandbox), report.sandbox_reason);
+}
+
+ExitCode run_verify(const Session& session, const ForgeOptions& options) {
+  const auto operators = load_operators(session);
+  if (!operators) return report(operators.error());
+  const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
+  if (!run) return report(run.error());
+  VerifyOptions verify;
+  verify.worker = worker_path();
+  if (verify.worker.empty()) {
+    return report(fail(ExitCode::kEnvironment, "tensorpath-worker is not installed",
+                       "it belongs beside tensorpath, or into libexec/tensorpath")
+                      .value());
+  }
+  verify.sandbox = options.sandbox == "strict" ? SandboxMode::kStrict : SandboxMode::kBestEffort;
+  verify.sanitizers = !options.no_sanitizers;
+  verify.threads = options.threads;
+  if (!session.quiet) {
+    verify.on_gate = [](const GateReport& gate) -> Status {
+      std::fputs(fmt::format("{} {:.2f} s\n", name_of(gate.gate), gate.seconds).c_str(), stderr);
+      return {};
+    };
+  }
+  const auto attempt = forge::verify_run(*run, *operators, options.candidate, verify);
+  if (!attempt) return report(attempt.error());
+  if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
+    Json document = {
+        {"run_id", run->id()}, {"attempt", attempt->attempt}, {"state", attempt->state}};
+    document.update(attempt->report.to_json());
+    print_document(session, document);
+  } else {
+    print_table(session, attempt->report.to_table());
+    print("\n" + attempt->state + "\n");
+    print(failure_of(attempt->report, session.terminal_width()));
+    print(wrap_text(summary_of(attempt->report), session.terminal_width()));
+  }
+  return attempt->report.passed ? ExitCode::kDone : ExitCode::kAnswerIsNo;
+}
+
+void add_create(CLI::App& group, Session& session, const std::shared_ptr<ForgeOptions>& options) {
+  CLI::App* create = group.add_subcommand("create", "Start a run: a task, its contract, a ledger");
+  forge::CreateRequest& request = options->request;
+  create->add_option("--op", request.op, "The operator")->type_name("OP");
+  create->add_option("--language", request.language, "What candidates are written in")
+      ->check(CLI::IsMember({"cpp", "cuda"}));
+  create->add_option("--gpu", request.gpu, "Where it runs: host, or a GPU")->type_name("NAME");
+  create->add_option("--arch", request.architecture, "x86-64-v3, sm_90; default: this machine's")
+      ->type_name("ARCH");
+  create->add_option("--dtype", request.dtype, "The type T of the operator")->type_name("TYPE");
+  create->add_option("--shape", request.shape, "rows=16,hidden=4096; rows=1..64 is a range")
+      ->type_name("DIMS");
+  create->add_option("--attribute", request.attributes, "eps=1e-6")->type_name("NAME=VALUE");
+  create->add_option("--shapes", request.captures, "Shapes of a real run, with counts")
+      ->type_name("FILE.json");
+  create->add_option("--objective", request.objective, "What is to be made small or large")
+      ->check(CLI::IsMember({"latency", "throughput"}));
+  create->add_option("--cases", options->cases, "Hidden cases of an attempt, at least")
+      ->check(CLI::Range(1, 10'000));
+  create->add_option("--spec", options->spec, "A task file instead (- for stdin)")
+      ->type_name("TASK.yaml");
+  create->add_option("--runs", options->runs, "Where runs are kept")->type_name("DIR");
+  add_format_option(*create, session);
+  create->callback([&session, options] {
+    session.run = [&session, options] { return run_create(session, *options); };
+  });
+}
+
+}  // namespace
+
+void add_forge(CLI::App& app, Session& session) {
+  CLI::App* group = app.add_subcommand("forge", "Get a kernel written, and prove it");
+  group->require_subcommand(1);
+  auto options = std::make_shared<ForgeOptions>();
+  add_create(*group, session, options);
+
+  CLI::App* verify = group->add_subcommand("verify", "Put a candidate through every gate");
+  verify->add_option("--run-id", options->run_id, "The run, or the beginning of its id")
+      ->type_name("ID")
+      ->required();
+  verify->add_option("--candidate", options->candidate, "Default: the run's candidate directory")
+      ->type_name("DIR");
+  verify->add_option("--sandbox", options->sandbox, "strict needs namespaces; default: strict")
+      ->check(CLI::IsMember({"strict", "best-effort"}));
+  verify->add_option("--threads", options->threads, "Of the pool; default: the cores, at most 4")
+      ->check(CLI::Range(1, 64));
+  verify->add_flag("--no-sanitizers", options->no_sanitizers,
+                   "Leave that gate out; such a verdict promotes nothing");
+  verify->add_option("--runs", options->runs, "Where runs are kept")->type_name("DIR");
+  add_format_option(*verify, session);
+  verify->callback([&session, options] {
+    session.run = [&session, options] { return run_verify(session, *options); };
+  });
+}
+
+}  // namespace tensorpath::cli

@@ -1,0 +1,130 @@
+#include <filesystem>
+
+#include <tensorpath/base/file.h>
+#include <tensorpath/forge/attempt_state.h>
+#include <tensorpath/forge/verify_run.h>
+
+namespace tensorpath::forge {
+namespace {
+
+constexpr std::string_view kBuild = "build";
+
+// What a killed attempt left of its build; nothing of it is evidence.
+void remove_builds(const RunDirectory& run, int attempts) {
+  std::error_code ignored;
+  for (int attempt = 1; attempt <= attempts; ++attempt) {
+    std::filesystem::remove_all(path_join(run.attempt_path(attempt), kBuild), ignored);
+  }
+}
+
+// Carries the gates' results into the ledger.
+class Recorder {
+ public:
+  Recorder(const RunDirectory& run, Ledger& ledger) : run_(run), ledger_(ledger) {}
+
+  Status begin(const std::string& digest, const std::string& commitment) {
+    digest_ = digest;
+    const auto attempt =
+        ledger_.begin_attempt({{kCandidateDigest, digest}, {"commitment", commitment}}, wall_now());
+    if (!attempt) return tl::unexpected(attempt.error());
+    attempt_ = *attempt;
+    const auto directory = run_.make_attempt_directory(attempt_);
+    if (!directory) return tl::unexpected(directory.error());
+    return {};
+  }
+
+  Status passed(Gate gate) {
+    if (gate == Gate::kObject) return append(LedgerEvent::kCompiled, Json::object());
+    if (gate == Gate::kSmoke) return append(LedgerEvent::kSmokePassed, Json::object());
+    return {};
+  }
+
+  // The verdict, and with it the seed: from now on anybody can draw the same cases.
+  Status end(const VerifyReport& report) {
+    Json data = {{"seed", report.seed}, {"cases", report.case_count}};
+    if (report.passed) return append(LedgerEvent::kVerified, std::move(data));
+    data[std::string(kFailureClass)] = name_of(report.failure);
+    return append(LedgerEvent::kRejected, std::move(data));
+  }
+
+  [[nodiscard]] int attempt() const { return attempt_; }
+
+ private:
+  Status append(LedgerEvent event, Json data) {
+    if (event != LedgerEvent::kRejected) data[std::string(kCandidateDigest)] = digest_;
+    const auto entry = ledger_.append(event, attempt_, data, wall_now());
+    if (!entry) return tl::unexpected(entry.error());
+    return {};
+  }
+
+  const RunDirectory& run_;
+  Ledger& ledger_;
+  std::string digest_;
+  int attempt_ = 0;
+};
+
+Status keep(const RunDirectory& run, int attempt, const KernelCandidate& candidate,
+            const VerifyReport& report) {
+  const std::string directory = run.attempt_path(attempt);
+  const std::string sources = path_join(directory, "candidate");
+  if (const Status made = make_directories(sources); !made) return made;
+  for (const auto& [name, contents] : candidate.files) {
+    if (const Status written = write_file_atomic(path_join(sources, name), contents); !written) {
+      return written;
+    }
+  }
+  return write_file_atomic(path_join(directory, "report.json"), to_text(report.to_json()));
+}
+
+}  // namespace
+
+Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& operators,
+                                   const std::string& directory, VerifyOptions options) {
+  const auto lock = run.lock("verify");
+  if (!lock) return tl::unexpected(lock.error());
+  const auto text = read_file(run.task_path());
+  if (!text) return tl::unexpected(text.error());
+  const auto task = read_task(*text, run.task_path(), operators);
+  if (!task) return tl::unexpected(task.error());
+  auto ledger = run.open_ledger();
+  if (!ledger) return tl::unexpected(ledger.error());
+  const auto voided = ledger->void_unfinished(wall_now());
+  if (!voided) return tl::unexpected(voided.error());
+  remove_builds(run, ledger->history().attempts());
+
+  const std::string from = directory.empty() ? run.candidate_path() : directory;
+  Refusal refusal;
+  const auto candidate = read_candidate(from, *task, refusal);
+  if (!candidate) return tl::unexpected(candidate.error());
+  Recorder recorder(run, *ledger);
+  const int next = ledger->history().attempts() + 1;
+  options.scratch = path_join(run.attempt_path(next), kBuild);
+  options.on_commit = [&](const std::string& commitment) {
+    return recorder.begin(candidate->digest, commitment);
+  };
+  const auto shown = options.on_gate;
+  options.on_gate = [&](const GateReport& gate) -> Status {
+    if (gate.status == GateReport::Status::kPassed) {
+      if (const Status recorded = recorder.passed(gate.gate); !recorded) return recorded;
+    }
+    return shown ? shown(gate) : Status{};
+  };
+  auto report = verify(*task, from, options);
+  remove_builds(run, next);
+  if (!report) return tl::unexpected(report.error());
+  // Turned down before anything was committed: an attempt all the same.
+  if (recorder.attempt() == 0) {
+    if (const Status begun = recorder.begin(candidate->digest, ""); !begun) {
+      return tl::unexpected(begun.error());
+    }
+  }
+  if (const Status kept = keep(run, recorder.attempt(), *candidate, *report); !kept) {
+    return tl::unexpected(kept.error());
+  }
+  if (const Status ended = recorder.end(*report); !ended) return tl::unexpected(ended.error());
+  const auto state = ledger->history().state_of(recorder.attempt());
+  if (!state) return tl::unexpected(state.error());
+  return AttemptReport{recorder.attempt(), state_sentence(*state), std::move(*report)};
+}
+
+}  // namespace tensorpath::forge
