@@ -131,7 +131,8 @@ Refusal WorkerLink::explain_reply(const Reply& reply, const CallSpec* spec) {
   }
   if (reply.status == Reply::Status::kDevice) return {Failure::kDeviceFault, text};
   if (reply.status != Reply::Status::kFault) {
-    return {Failure::kProtocol, "the worker does not understand the request"};
+    return {Failure::kProtocol,
+            "the worker does not understand the request" + (text.empty() ? "" : ": " + text)};
   }
   if (reply.signal == SIGSYS) {
     return {Failure::kForbiddenCall, "it made the system call " + system_call_name(reply.code)};
