@@ -53,7 +53,8 @@ struct Emulated {
   float value = 0;
 };
 
-// A result past fp32's largest number. An infinity or a NaN is what it is, whatever error it inherits.
+// A result past fp32's largest number. An infinity or a NaN is what it is, whatever error it
+// inherits.
 inline Exact unbounded(double value, double error) {
   return {value, std::isfinite(value) || error == kAny ? kAny : 0};
 }
@@ -162,9 +163,9 @@ inline Exact log1p(Exact a) {
   if (a.error == kAny || (a.error > 0 && !(room > 0))) return {value, kAny};
   return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
 }
-// tanh and erf flatten out: an error in the argument shrinks with the slope at the end of its interval
-// that is nearest to zero. Far out every implementation yields one, which may be all the accuracy
-// there is to 1 + tanh: there the error is what the true value lacks of one.
+// tanh and erf flatten out: an error in the argument shrinks with the slope at the end of its
+// interval that is nearest to zero. Far out every implementation yields one, which may be all the
+// accuracy there is to 1 + tanh: there the error is what the true value lacks of one.
 inline Exact tanh(Exact a) {
   const double value = std::tanh(a.value);
   if (overflowed(a)) return {value, 0};
@@ -218,7 +219,8 @@ inline Emulated maximum(Emulated a, Emulated b) {
 inline Emulated minimum(Emulated a, Emulated b) { return -maximum(-a, -b); }
 inline Emulated settled(Emulated a) { return a; }
 
-// For terms in which an inherited error cancels to first order: the number without it, and it alone.
+// For terms in which an inherited error cancels to first order: the number without it, and it
+// alone.
 inline Exact without_error(Exact a) { return {a.value, 0}; }
 inline Emulated without_error(Emulated a) { return a; }
 inline Exact error_of(Exact a) { return {0, a.error}; }
@@ -486,8 +488,8 @@ class Sum<Exact> {
     }
   }
   [[nodiscard]] Exact total() const {
-    // Terms that are multiples of a power of two and small enough beside it sum without rounding, in
-    // any order and grouping: such probes leave no room for a cheaper accumulation.
+    // Terms that are multiples of a power of two and small enough beside it sum without rounding,
+    // in any order and grouping: such probes leave no room for a cheaper accumulation.
     const bool probe = error_ == 0 && magnitude_ <= lowest_ / unit_ && magnitude_ <= kLargest;
     return probe ? Exact{value_, 0} : inexact_total();
   }
@@ -500,8 +502,8 @@ class Sum<Exact> {
   }
 
  private:
-  // A running sum rounds terms the same way each time where they are equal, or lost beside it: together
-  // they are one step of the random walk, as long as there are many of them.
+  // A running sum rounds terms the same way each time where they are equal, or lost beside it:
+  // together they are one step of the random walk, as long as there are many of them.
   [[nodiscard]] double growth() const {
     if (terms_.size() < 2) return 0;
     std::vector<float> sorted = terms_;
