@@ -13,6 +13,10 @@
 #include <tensorpath/base.h>
 #include <tensorpath/catalog.h>
 
+namespace tensorpath {
+class Operators;
+}
+
 namespace tensorpath::cli {
 
 enum class OutputFormat { kTable, kJson, kYaml, kMarkdown, kCsv };
@@ -59,6 +63,11 @@ void add_validate(CLI::App& app, Session& session);
 void add_deploy(CLI::App& app, Session& session);
 void add_profile(CLI::App& app, Session& session);
 void add_forge(CLI::App& app, Session& session);
+// The operators of the data directories.
+[[nodiscard]] Expected<Operators> load_operators(const Session& session);
+// tensorpath-worker: beside the executable in a build tree, in libexec of an installation; empty
+// when it is not there.
+[[nodiscard]] std::string worker_path();
 void add_doctor(CLI::App& app, Session& session);
 void add_help(CLI::App& app, Session& session);
 // File formats and guides that have a manual page: "workload", "profile".

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <tensorpath/forge.h>
+#include <tensorpath/harness.h>
 #include <tensorpath/workload.h>
 
 namespace tensorpath::cli {
@@ -23,6 +25,7 @@ struct Candidate {
 struct Position {
   const CLI::App* command = nullptr;
   const CLI::Option* value_of = nullptr;
+  std::string runs;  // what --runs said
 };
 
 const CLI::Option* find_option(const CLI::App* command, const std::string& word) {
@@ -55,6 +58,7 @@ Position locate(const CLI::App& app, const std::vector<std::string>& words, Sess
         break;
       }
       ++i;
+      if (word == "--runs") position.runs = words[i];
       if (word == "--data") session.data_directories.push_back(words[i]);
     } else if (const CLI::App* subcommand = find_subcommand(*position.command, word)) {
       position.command = subcommand;
@@ -95,7 +99,28 @@ std::vector<Candidate> catalog_names(const std::string& option, const Session& s
   return found;
 }
 
-std::vector<Candidate> values_of(const CLI::Option& option, const Session& session) {
+// What Forge knows: operators, types, levels and the runs that there are, newest first.
+std::vector<Candidate> forge_names(const std::string& option, const Position& position,
+                                   const Session& session) {
+  std::vector<Candidate> found;
+  if (option == "op") {
+    const auto operators = load_operators(session);
+    if (!operators) return found;
+    for (const OperatorSpec& op : operators->all()) found.push_back({op.name, op.summary});
+  } else if (option == "run-id") {
+    const auto runs = forge::list_runs(forge::runs_root(position.runs));
+    if (!runs) return found;
+    for (auto run = runs->rbegin(); run != runs->rend(); ++run) found.push_back({*run, ""});
+  } else if (option == "dtype") {
+    for (const std::string& name : dtype_names()) found.push_back({name, ""});
+  } else if (option == "arch") {
+    for (const std::string& level : host_levels()) found.push_back({level, ""});
+  }
+  return found;
+}
+
+std::vector<Candidate> values_of(const CLI::Option& option, const Position& position,
+                                 const Session& session) {
   const std::string type = option.get_type_name();
   std::vector<Candidate> found;
   for (const std::string& value : listed_values(type)) found.push_back({value, ""});
@@ -103,6 +128,8 @@ std::vector<Candidate> values_of(const CLI::Option& option, const Session& sessi
   for (const char* number : {"INT", "UINT", "FLOAT"}) {
     if (type.rfind(number, 0) == 0) return found;
   }
+  found = forge_names(option.get_single_name(), position, session);
+  if (!found.empty()) return found;
   found = catalog_names(option.get_single_name(), session);
   if (!found.empty()) return found;
   return {{type.find("DIR") != std::string::npos ? ":directories" : ":files", ""}};
@@ -127,7 +154,7 @@ std::vector<Candidate> subcommands_of(const CLI::App& command) {
 
 std::vector<Candidate> candidates(const CLI::App& app, const Position& position,
                                   const std::string& word, const Session& session) {
-  if (position.value_of != nullptr) return values_of(*position.value_of, session);
+  if (position.value_of != nullptr) return values_of(*position.value_of, position, session);
   const CLI::App& command = *position.command;
   if (!word.empty() && word.front() == '-') return options_of(command);
   std::vector<Candidate> found = subcommands_of(command);
@@ -139,7 +166,7 @@ std::vector<Candidate> candidates(const CLI::App& app, const Position& position,
   }
   if (!found.empty()) return found;
   for (const CLI::Option* option : command.get_options()) {
-    if (option->get_positional()) return values_of(*option, session);
+    if (option->get_positional()) return values_of(*option, position, session);
   }
   return found;
 }

@@ -11,6 +11,8 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <tensorpath/harness/toolchain.h>
+#include <tensorpath/sandbox.h>
 #include <tensorpath/version.h>
 
 namespace tensorpath::cli {
@@ -145,9 +147,72 @@ Check check_tool(const std::string& name, const std::vector<std::string>& progra
   return {name, Check::State::kAbsent, "none", hint};
 }
 
+Check check_operators(const Expected<Operators>& operators) {
+  if (!operators) {
+    const Diagnostic& first = operators.error().diagnostics.front();
+    return {"operators", Check::State::kAbsent, first_line(operators.error().to_string()),
+            "needed to verify kernels" + (first.hint.empty() ? "" : "; " + first.hint)};
+  }
+  return {"operators", Check::State::kOk, count_of(operators->all().size(), "operator"), ""};
+}
+
+Check check_worker() {
+  const std::string path = worker_path();
+  if (!path.empty()) return {"worker", Check::State::kOk, path, ""};
+  return {"worker", Check::State::kAbsent, "no tensorpath-worker",
+          "needed to verify kernels: put it beside tensorpath or into libexec/tensorpath"};
+}
+
+// Candidates are built with this one, whatever else is on PATH.
+Check check_host_compiler() {
+  const std::string path = host_compiler();
+  if (path.empty()) {
+    return {"host compiler", Check::State::kAbsent, "none",
+            "needed only to build and verify C++ kernels: install g++ (Debian, Ubuntu: apt-get "
+            "install g++)"};
+  }
+  return check_tool("host compiler", {path}, "");
+}
+
+Check check_sanitizers() {
+  std::string lacking;
+  std::string path;
+  for (const std::string library : {"libasan.so", "libubsan.so", "libtsan.so"}) {
+    const std::string found = sanitizer_runtime(library);
+    if (found.empty()) lacking += (lacking.empty() ? "" : ", ") + library;
+    if (!found.empty()) path = found.substr(0, found.rfind('/'));
+  }
+  if (lacking.empty()) {
+    return {"sanitizers", Check::State::kOk, "address, undefined, thread in " + path, ""};
+  }
+  return {"sanitizers", Check::State::kAbsent, "no " + lacking,
+          "needed for the sanitize gate of C++ kernels: install the runtimes of g++'s version "
+          "(Debian, Ubuntu: they come with g++), or verify with --no-sanitizers"};
+}
+
+Check check_sandbox() {
+  const SandboxSupport support = probe_sandbox();
+  if (support.user_namespaces && support.seccomp) {
+    return {"sandbox", Check::State::kOk, "strict: namespaces and seccomp", ""};
+  }
+  const std::string level =
+      support.landlock && support.seccomp
+          ? fmt::format("best-effort only: Landlock (ABI {}) and seccomp", support.landlock_abi)
+          : "best-effort only: limits, no isolation of files";
+  return {"sandbox", Check::State::kAbsent,
+          level + (support.reason.empty() ? "" : "; " + support.reason),
+          "needed to verify kernels that are not trusted: allow user namespaces "
+          "(kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, "
+          "kernel.apparmor_restrict_unprivileged_userns=0; in a container a seccomp profile that "
+          "lets unshare and mount pass), or verify with --sandbox best-effort"};
+}
+
 // Asks the driver itself, which is loaded for this only.
 Check check_cuda(std::vector<Device>& devices) {
-  const std::string hint = "needed only to measure or to run kernels on this machine's GPUs";
+  const std::string hint =
+      "needed only to measure or to run kernels on this machine's GPUs: install NVIDIA's driver, "
+      "and in "
+      "a container pass the devices through";
   void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (driver == nullptr) return {"cuda driver", Check::State::kAbsent, "none", hint};
   const auto symbol = [driver]<typename Function>(const char* name, Function*& function) {
@@ -275,10 +340,14 @@ ExitCode run_doctor(const Session& session, const DoctorOptions& options) {
   checks.push_back(check_calibration(session));
   checks.push_back(check_manual());
   checks.push_back(check_hf_cache());
-  checks.push_back(check_tool("host compiler", {"c++", "g++", "clang++"},
-                              "needed only to build and verify kernels"));
+  checks.push_back(check_operators(load_operators(session)));
+  checks.push_back(check_worker());
+  checks.push_back(check_host_compiler());
+  checks.push_back(check_sanitizers());
+  checks.push_back(check_sandbox());
   checks.push_back(check_tool("cuda compiler", {"nvcc", "/usr/local/cuda/bin/nvcc"},
-                              "needed only to build CUDA kernels"));
+                              "needed only to build CUDA kernels: install NVIDIA's CUDA toolkit "
+                              "(nvcc)"));
   checks.push_back(check_cuda(devices));
   const bool ready = std::none_of(checks.begin(), checks.end(), [](const Check& check) {
     return check.state == Check::State::kMissing;

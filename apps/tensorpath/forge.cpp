@@ -16,6 +16,7 @@ struct ForgeOptions {
   std::string runs;
 
   std::string spec;
+  std::string language;
   forge::CreateRequest request;
   std::string run_id;
   std::string candidate;
@@ -32,29 +33,46 @@ std::string first_file(std::initializer_list<std::string> paths) {
   return {};
 }
 
-// Beside the executable in a build tree, in libexec of an installation.
-std::string worker_path() {
-  return first_file({installed_path("bin/tensorpath-worker"),
-                     installed_path("libexec/tensorpath/tensorpath-worker")});
+// A GPU's name decides on the language and the architecture that were not given.
+Status settle_device(const Session& session, ForgeOptions& options) {
+  forge::CreateRequest& request = options.request;
+  if (request.gpu == "host") {
+    if (options.language != "cuda") return {};
+    return fail(ExitCode::kUsage, "a CUDA kernel does not run on the host",
+                "name the GPU: --gpu h200_sxm");
+  }
+  const auto catalog = session.load_catalog();
+  if (!catalog) return tl::unexpected(catalog.error());
+  const auto gpu = catalog->gpu(request.gpu);
+  if (!gpu) return tl::unexpected(gpu.error());
+  if ((*gpu)->vendor != "nvidia") {
+    return fail(ExitCode::kUsage,
+                fmt::format("there is no language for kernels of {} yet", (*gpu)->name),
+                "'host' and the GPUs of NVIDIA have one");
+  }
+  if (options.language == "cpp") {
+    return fail(ExitCode::kUsage,
+                fmt::format("a C++ kernel runs on the host, not on {}", (*gpu)->name),
+                "leave --gpu out, or say --language cuda");
+  }
+  request.language = "cuda";
+  request.gpu = (*gpu)->name;
+  if (request.architecture.empty()) request.architecture = (*gpu)->architecture;
+  return {};
 }
 
-Expected<Operators> load_operators(const Session& session) {
-  std::vector<std::string> directories;
-  for (const std::string& data : session.search_path()) {
-    directories.push_back(path_join(data, "kernels/ops"));
-    // A source tree has its kernels beside its data.
-    directories.push_back(path_join(data, "../kernels/ops"));
+Expected<KernelTask> task_of(const Session& session, ForgeOptions& options,
+                             const Operators& operators) {
+  if (options.spec.empty()) {
+    if (options.request.op.empty()) {
+      return fail(ExitCode::kUsage, "forge create: neither --op nor --spec says what the task is",
+                  "as in: tensorpath forge create --op rmsnorm --dtype fp16");
+    }
+    if (const Status settled = settle_device(session, options); !settled) {
+      return tl::unexpected(settled.error());
+    }
+    return forge::make_task(options.request, operators);
   }
-  auto operators = Operators::load(directories);
-  if (operators && operators->all().empty()) {
-    return fail(ExitCode::kEnvironment, "no operators were found",
-                "an installation has them in share/tensorpath/kernels/ops");
-  }
-  return operators;
-}
-
-Expected<KernelTask> task_of(const ForgeOptions& options, const Operators& operators) {
-  if (options.spec.empty()) return forge::make_task(options.request, operators);
   const auto text = read_file(options.spec);
   if (!text) return tl::unexpected(text.error());
   return read_task(*text, options.spec == "-" ? "standard input" : options.spec, operators);
@@ -78,7 +96,7 @@ ExitCode run_create(const Session& session, ForgeOptions& options) {
   if (options.cases > 0) options.request.cases = options.cases;
   const auto operators = load_operators(session);
   if (!operators) return report(operators.error());
-  const auto task = task_of(options, *operators);
+  const auto task = task_of(session, options, *operators);
   if (!task) return report(task.error());
   const auto run = forge::create_run(*task, forge::runs_root(options.runs), wall_now());
   if (!run) return report(run.error());
@@ -97,18 +115,31 @@ ExitCode run_create(const Session& session, ForgeOptions& options) {
   return ExitCode::kDone;
 }
 
+// A compiler's words keep their lines; they point at columns.
+std::string failure_of(const VerifyReport& report, int width) {
+  if (report.failure == Failure::kNone) return {};
+  std::string text;
+  const auto add = [&](const std::string& words, int indent) {
+    text += wrap_text(words, width, indent) + "\n";
+  };
+  add(fmt::format("{}: {}", name_of(report.failure), explain(report.failure)), 0);
+  if (report.detail.find('\n') != std::string::npos) {
+    text += report.detail + "\n";
+  } else {
+    add(report.detail, 2);
+  }
+  if (!report.suspected_cause.empty()) add(report.suspected_cause, 2);
+  for (const CounterExample& example : report.counter_examples) {
+    add(fmt::format("public case {}: {}[{}] is {:.9g}, expected {:.9g} within {:.3g}",
+                    example.case_text, example.output, example.index, example.got, example.expected,
+                    example.allowed),
+        2);
+  }
+  return text;
+}
+
 std::string summary_of(const VerifyReport& report) {
   std::string text;
-  if (report.failure != Failure::kNone) {
-    text += fmt::format("{}: {}\n  {}\n", name_of(report.failure), explain(report.failure),
-                        report.detail);
-    if (!report.suspected_cause.empty()) text += fmt::format("  {}\n", report.suspected_cause);
-    for (const CounterExample& example : report.counter_examples) {
-      text += fmt::format("  public case {}: {}[{}] is {:.9g}, expected {:.9g} within {:.3g}\n",
-                          example.case_text, example.output, example.index, example.got,
-                          example.expected, example.allowed);
-    }
-  }
   if (report.cases > 0) {
     text += fmt::format(
         "{} of {} hidden cases compared, {} elements; largest error {:.2f} of what is allowed, "
@@ -138,7 +169,11 @@ ExitCode run_verify(const Session& session, const ForgeOptions& options) {
   verify.threads = options.threads;
   if (!session.quiet) {
     verify.on_gate = [](const GateReport& gate) -> Status {
-      std::fputs(fmt::format("{} {:.2f} s\n", name_of(gate.gate), gate.seconds).c_str(), stderr);
+      const char* outcome = gate.status == GateReport::Status::kPassed   ? ""
+                            : gate.status == GateReport::Status::kFailed ? " FAILED"
+                                                                         : " not run";
+      std::fputs(fmt::format("{}{} {:.2f} s\n", name_of(gate.gate), outcome, gate.seconds).c_str(),
+                 stderr);
       return {};
     };
   }
@@ -152,32 +187,39 @@ ExitCode run_verify(const Session& session, const ForgeOptions& options) {
   } else {
     print_table(session, attempt->report.to_table());
     print("\n" + attempt->state + "\n");
+    print(failure_of(attempt->report, session.terminal_width()));
     print(wrap_text(summary_of(attempt->report), session.terminal_width()));
   }
   return attempt->report.passed ? ExitCode::kDone : ExitCode::kAnswerIsNo;
 }
 
+void add_task_options(CLI::App& create, ForgeOptions& options) {
+  forge::CreateRequest& request = options.request;
+  CLI::Option* spec = create.add_option("--spec", options.spec, "A task file (- for stdin)")
+                          ->type_name("TASK.yaml");
+  const auto add = [&](const char* name, std::string& value, const char* text, const char* type) {
+    return create.add_option(name, value, text)->type_name(type)->excludes(spec);
+  };
+  add("--op", request.op, "The operator", "OP");
+  add("--language", options.language, "What candidates are written in; default: by the GPU", "")
+      ->check(CLI::IsMember({"cpp", "cuda"}));
+  add("--gpu", request.gpu, "Where it runs: host (the default), or a GPU", "NAME");
+  add("--arch", request.architecture, "x86-64-v3, sm_90; default: the machine's or the GPU's",
+      "ARCH");
+  add("--dtype", request.dtype, "The type T of the operator", "TYPE");
+  add("--shape", request.shape, "rows=16,hidden=4096; rows=1..64 is a range", "DIMS");
+  add("--attribute", request.attributes, "eps=1e-6", "NAME=VALUE");
+  add("--shapes", request.captures, "Shapes of a real run, with counts", "FILE.json");
+  add("--objective", request.objective, "What is to be made small or large", "")
+      ->check(CLI::IsMember({"latency", "throughput"}));
+  create.add_option("--cases", options.cases, "Hidden cases of an attempt, at least")
+      ->check(CLI::Range(1, 10'000))
+      ->excludes(spec);
+}
+
 void add_create(CLI::App& group, Session& session, const std::shared_ptr<ForgeOptions>& options) {
   CLI::App* create = group.add_subcommand("create", "Start a run: a task, its contract, a ledger");
-  forge::CreateRequest& request = options->request;
-  create->add_option("--op", request.op, "The operator")->type_name("OP");
-  create->add_option("--language", request.language, "What candidates are written in")
-      ->check(CLI::IsMember({"cpp", "cuda"}));
-  create->add_option("--gpu", request.gpu, "Where it runs: host, or a GPU")->type_name("NAME");
-  create->add_option("--arch", request.architecture, "x86-64-v3, sm_90; default: this machine's")
-      ->type_name("ARCH");
-  create->add_option("--dtype", request.dtype, "The type T of the operator")->type_name("TYPE");
-  create->add_option("--shape", request.shape, "rows=16,hidden=4096; rows=1..64 is a range")
-      ->type_name("DIMS");
-  create->add_option("--attribute", request.attributes, "eps=1e-6")->type_name("NAME=VALUE");
-  create->add_option("--shapes", request.captures, "Shapes of a real run, with counts")
-      ->type_name("FILE.json");
-  create->add_option("--objective", request.objective, "What is to be made small or large")
-      ->check(CLI::IsMember({"latency", "throughput"}));
-  create->add_option("--cases", options->cases, "Hidden cases of an attempt, at least")
-      ->check(CLI::Range(1, 10'000));
-  create->add_option("--spec", options->spec, "A task file instead (- for stdin)")
-      ->type_name("TASK.yaml");
+  add_task_options(*create, *options);
   create->add_option("--runs", options->runs, "Where runs are kept")->type_name("DIR");
   add_format_option(*create, session);
   create->callback([&session, options] {
@@ -186,6 +228,26 @@ void add_create(CLI::App& group, Session& session, const std::shared_ptr<ForgeOp
 }
 
 }  // namespace
+
+Expected<Operators> load_operators(const Session& session) {
+  std::vector<std::string> directories;
+  for (const std::string& data : session.search_path()) {
+    directories.push_back(path_join(data, "kernels/ops"));
+    // A source tree has its kernels beside its data.
+    directories.push_back(path_join(data, "../kernels/ops"));
+  }
+  auto operators = Operators::load(directories);
+  if (operators && operators->all().empty()) {
+    return fail(ExitCode::kEnvironment, "no operators were found",
+                "an installation has them in share/tensorpath/kernels/ops");
+  }
+  return operators;
+}
+
+std::string worker_path() {
+  return first_file({installed_path("bin/tensorpath-worker"),
+                     installed_path("libexec/tensorpath/tensorpath-worker")});
+}
 
 void add_forge(CLI::App& app, Session& session) {
   CLI::App* group = app.add_subcommand("forge", "Get a kernel written, and prove it");

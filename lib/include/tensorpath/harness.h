@@ -4,4 +4,5 @@
 #include <tensorpath/harness/candidate.h>
 #include <tensorpath/harness/failure.h>
 #include <tensorpath/harness/task.h>
+#include <tensorpath/harness/toolchain.h>
 #include <tensorpath/harness/verify.h>

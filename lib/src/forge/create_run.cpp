@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -136,6 +137,31 @@ Expected<std::vector<WeightedShape>> read_captures(const std::string& path, cons
   return shapes;
 }
 
+namespace {
+
+// The one asked for, else the machine's own or the first that has everything.
+Expected<std::string> architecture_of(const CreateRequest& request, DeviceKind device) {
+  const std::string& asked = request.architecture;
+  if (device == DeviceKind::kCuda) {
+    if (asked.empty()) return std::string("sm_90");
+    const std::string_view digits =
+        std::string_view(asked).substr(std::min<std::size_t>(3, asked.size()));
+    const bool form = asked.rfind("sm_", 0) == 0 && digits.size() >= 2 && digits.size() <= 4 &&
+                      std::isdigit(static_cast<unsigned char>(digits.front())) != 0 &&
+                      digits.find_first_not_of("0123456789af") == std::string_view::npos;
+    if (form) return asked;
+    return fail(ExitCode::kUsage, fmt::format("there is no architecture {}", quote_input(asked)),
+                "as the compiler writes it: sm_90, sm_90a, sm_100");
+  }
+  if (asked.empty()) return host_level();
+  const std::vector<std::string> levels = host_levels();
+  if (std::find(levels.begin(), levels.end(), asked) != levels.end()) return asked;
+  return fail(ExitCode::kUsage, fmt::format("there is no ISA level {}", quote_input(asked)),
+              suggestion(asked, levels));
+}
+
+}  // namespace
+
 Expected<KernelTask> make_task(const CreateRequest& request, const Operators& operators) {
   const auto op = operators.find(request.op);
   if (!op) return tl::unexpected(op.error());
@@ -145,16 +171,9 @@ Expected<KernelTask> make_task(const CreateRequest& request, const Operators& op
   task.gpu = request.gpu;
   task.objective = request.objective;
   if (request.cases) task.cases = *request.cases;
-  task.architecture = !request.architecture.empty()      ? request.architecture
-                      : task.device == DeviceKind::kHost ? host_level()
-                                                         : "sm_90";
-  const std::vector<std::string> levels = host_levels();
-  if (task.device == DeviceKind::kHost &&
-      std::find(levels.begin(), levels.end(), task.architecture) == levels.end()) {
-    return fail(ExitCode::kUsage,
-                fmt::format("there is no ISA level {}", quote_input(task.architecture)),
-                suggestion(task.architecture, levels));
-  }
+  const auto architecture = architecture_of(request, task.device);
+  if (!architecture) return tl::unexpected(architecture.error());
+  task.architecture = *architecture;
   const std::string dtype_name =
       request.dtype.empty() ? std::string(name_of(task.op->dtypes.front())) : request.dtype;
   const auto dtype = dtype_of(dtype_name);

@@ -1,5 +1,7 @@
 #include <filesystem>
 
+#include <fmt/format.h>
+
 #include <tensorpath/base/file.h>
 #include <tensorpath/forge/attempt_state.h>
 #include <tensorpath/forge/verify_run.h>
@@ -82,12 +84,13 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
                                    const std::string& directory, VerifyOptions options) {
   const auto lock = run.lock("verify");
   if (!lock) return tl::unexpected(lock.error());
+  // First of all: the ledger knows whether the task is still the one it was made with.
+  auto ledger = run.open_ledger();
+  if (!ledger) return tl::unexpected(ledger.error());
   const auto text = read_file(run.task_path());
   if (!text) return tl::unexpected(text.error());
   const auto task = read_task(*text, run.task_path(), operators);
   if (!task) return tl::unexpected(task.error());
-  auto ledger = run.open_ledger();
-  if (!ledger) return tl::unexpected(ledger.error());
   const auto voided = ledger->void_unfinished(wall_now());
   if (!voided) return tl::unexpected(voided.error());
   remove_builds(run, ledger->history().attempts());
@@ -112,6 +115,11 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
   auto report = verify(*task, from, options);
   remove_builds(run, next);
   if (!report) return tl::unexpected(report.error());
+  if (report->candidate_digest != candidate->digest) {
+    return fail(ExitCode::kUsage,
+                fmt::format("the candidate in {} changed while it was read", quote_input(from)),
+                "leave it alone until verify is done, and run it again");
+  }
   // Turned down before anything was committed: an attempt all the same.
   if (recorder.attempt() == 0) {
     if (const Status begun = recorder.begin(candidate->digest, ""); !begun) {

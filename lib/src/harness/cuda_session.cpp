@@ -202,6 +202,7 @@ SandboxSpec gpu_sandbox(const CudaToolkit& toolkit, const std::string& worker) {
   // Where a GPU sits, and which processors are near it.
   if (directory_exists("/sys")) spec.view.push_back({"/sys", {}, false, false});
   spec.need_proc = true;
+  spec.own_proc = true;
   spec.tmp = true;
   spec.memfd = true;
   spec.limits.wall_s = 3600;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
+#include <tensorpath/harness/toolchain.h>
 
 namespace tensorpath {
 namespace {
@@ -59,14 +60,6 @@ Status write_inputs(const Bench& bench, const std::string& directory) {
     if (const Status written = write_file_atomic(path_join(directory, name), contents); !written) {
       return written;
     }
-  }
-  return {};
-}
-
-std::string find_compiler() {
-  for (const char* path :
-       {"/usr/bin/g++", "/usr/local/bin/g++", "/usr/bin/c++", "/usr/bin/clang++"}) {
-    if (file_exists(path)) return path;
   }
   return {};
 }
@@ -148,7 +141,7 @@ class HostDevice : public Device {
   }
 
   [[nodiscard]] Expected<Built> build(const Bench& bench, Build build) const override {
-    const std::string compiler = find_compiler();
+    const std::string compiler = host_compiler();
     if (compiler.empty()) {
       return fail(ExitCode::kEnvironment, "there is no C++ compiler on this machine",
                   "install g++ (Debian and Ubuntu: apt-get install g++)");

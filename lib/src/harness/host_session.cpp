@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
+#include <tensorpath/harness/toolchain.h>
 
 namespace tensorpath {
 namespace {
@@ -20,17 +21,6 @@ constexpr double kReadySeconds = 30;
 int threads_of(const VerifyOptions& options) {
   if (options.threads > 0) return options.threads;
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
-}
-
-// The sanitizers' runtimes must be the first library of the process.
-std::string runtime_of(Build build) {
-  const std::string name = build == Build::kAddress ? "libasan.so" : "libtsan.so";
-  for (const std::string directory :
-       {"/usr/lib/gcc/x86_64-linux-gnu/14/", "/usr/lib/gcc/x86_64-linux-gnu/13/",
-        "/usr/lib/gcc/x86_64-linux-gnu/12/"}) {
-    if (file_exists(directory + name)) return directory + name;
-  }
-  return {};
 }
 
 // The eight-byte words of task_args (host_header.cpp), in its order.
@@ -113,7 +103,9 @@ Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const 
   spec.view.push_back({bench.options.worker, {}, false, false});
   spec.view.push_back({built.path, {}, false, false});
   if (!plain) {
-    const std::string runtime = runtime_of(build);
+    // It must be the first library of the process.
+    const std::string runtime =
+        sanitizer_runtime(build == Build::kAddress ? "libasan.so" : "libtsan.so");
     if (runtime.empty()) {
       return fail(ExitCode::kEnvironment, "the compiler's sanitizers are not installed",
                   "install libasan and libtsan of its version");

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -12,24 +14,32 @@ namespace {
 constexpr std::array<std::string_view, 4> kLevels = {"x86-64", "x86-64-v2", "x86-64-v3",
                                                      "x86-64-v4"};
 
-// {least, most} or one number.
+// A size: past 2^53 a number of the file would be another one here.
+std::optional<std::int64_t> read_size(const YamlNode& node) {
+  const auto value = node.is_scalar() ? yaml_number(node) : std::nullopt;
+  if (!value || std::floor(*value) != *value || std::fabs(*value) > 0x1p53) return std::nullopt;
+  return static_cast<std::int64_t>(*value);
+}
+
+// [least, most] or one number.
 std::optional<DimRange> read_range(const std::string& name, const YamlNode& node) {
-  if (node.is_scalar()) {
-    const auto value = yaml_number(node);
-    if (!value) return std::nullopt;
-    return DimRange{name, static_cast<std::int64_t>(*value), static_cast<std::int64_t>(*value)};
-  }
+  if (const auto value = read_size(node)) return DimRange{name, *value, *value};
   if (!node.is_sequence() || node.items.size() != 2) return std::nullopt;
-  const auto least = yaml_number(node.items[0]);
-  const auto most = yaml_number(node.items[1]);
+  const auto least = read_size(node.items[0]);
+  const auto most = read_size(node.items[1]);
   if (!least || !most) return std::nullopt;
-  return DimRange{name, static_cast<std::int64_t>(*least), static_cast<std::int64_t>(*most)};
+  return DimRange{name, *least, *most};
 }
 
 template <typename Each>
-void each_entry(MapReader& map, std::string_view key, Each&& each) {
+void each_entry(MapReader& map, std::string_view key, Diagnostics& diagnostics, Each&& each) {
   const YamlNode* node = map.node(key);
   if (node == nullptr) return;
+  if (!node->is_map()) {
+    diagnostics.add(node->where, fmt::format("{}: expected a mapping, found {}", map.path_of(key),
+                                             node->kind_name()));
+    return;
+  }
   for (const auto& [name, value] : node->entries) each(name, value);
 }
 
@@ -37,12 +47,20 @@ std::vector<WeightedShape> read_shapes(MapReader& map, Diagnostics& diagnostics)
   std::vector<WeightedShape> shapes;
   const YamlNode* node = map.node("shapes");
   if (node == nullptr) return shapes;
+  if (!node->is_sequence()) {
+    diagnostics.add(node->where,
+                    fmt::format("shapes: expected a list, found {}", node->kind_name()),
+                    "as - {weight: 12, dims: {rows: 16}}");
+    return shapes;
+  }
   for (const YamlNode& item : node->items) {
     MapReader entry(item, "shapes", diagnostics);
     WeightedShape shape;
     shape.weight = entry.number("weight", {0, 1e18}).value_or(1);
-    each_entry(entry, "dims", [&](const std::string& name, const YamlNode& value) {
-      shape.dims[name] = static_cast<std::int64_t>(yaml_number(value).value_or(0));
+    each_entry(entry, "dims", diagnostics, [&](const std::string& name, const YamlNode& value) {
+      const auto size = read_size(value);
+      if (!size) diagnostics.add(value.where, fmt::format("shapes.{}: expected a number", name));
+      shape.dims[name] = size.value_or(1);
     });
     entry.finish();
     shapes.push_back(std::move(shape));
@@ -136,7 +154,7 @@ Expected<KernelTask> read_task(std::string_view yaml, const std::string& file,
   task.objective = map.word("objective", {"latency", "throughput"}).value_or("latency");
   task.cases = static_cast<int>(map.integer("cases", {1, 10'000}).value_or(task.cases));
   std::vector<DimRange> dims;
-  each_entry(map, "shape", [&](const std::string& name, const YamlNode& value) {
+  each_entry(map, "shape", diagnostics, [&](const std::string& name, const YamlNode& value) {
     const auto range = read_range(name, value);
     if (!range) {
       diagnostics.add(value.where,
@@ -145,8 +163,12 @@ Expected<KernelTask> read_task(std::string_view yaml, const std::string& file,
     dims.push_back(range.value_or(DimRange{name, 1, 1}));
   });
   std::vector<std::pair<std::string, double>> attributes;
-  each_entry(map, "attributes", [&](const std::string& name, const YamlNode& value) {
-    attributes.emplace_back(name, yaml_number(value).value_or(0));
+  each_entry(map, "attributes", diagnostics, [&](const std::string& name, const YamlNode& value) {
+    const auto number = yaml_number(value);
+    if (!number) {
+      diagnostics.add(value.where, fmt::format("attributes.{}: expected a number", name));
+    }
+    attributes.emplace_back(name, number.value_or(0));
   });
   auto shapes = read_shapes(map, diagnostics);
   task.limits = read_limits(map, diagnostics);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -163,6 +164,7 @@ Status check_attributes(const OperatorSpec& spec,
 }
 
 Status check_dims(const OperatorSpec& spec, const std::vector<DimRange>& given) {
+  std::set<std::string_view> seen;
   for (const DimRange& range : given) {
     const DimSpec* dim = spec.find_dim(range.name);
     if (dim == nullptr) {
@@ -172,12 +174,64 @@ Status check_dims(const OperatorSpec& spec, const std::vector<DimRange>& given) 
                   fmt::format("{} has no dim {}", spec.name, quote_input(range.name)),
                   suggestion(range.name, names));
     }
-    if (range.least > range.most || range.least < dim->least || range.most > dim->most) {
+    if (!seen.insert(range.name).second) {
+      return fail(ExitCode::kUsage, fmt::format("{}: {} is given twice", spec.name, range.name));
+    }
+    if (range.least > range.most) {
+      return fail(ExitCode::kUsage,
+                  fmt::format("{}: {} from {} to {} is no range", spec.name, range.name,
+                              range.least, range.most),
+                  "the smaller number comes first");
+    }
+    if (range.least < dim->least || range.most > dim->most) {
       return fail(ExitCode::kUsage, fmt::format("{}: {} must lie between {} and {}", spec.name,
                                                 range.name, dim->least, dim->most));
     }
   }
   return {};
+}
+
+// Whether the dims that are fixed can be what they are fixed to, given those above them.
+Status check_multiples(const OperatorSpec& spec, const Domain& domain) {
+  Random random(Key{});
+  const auto probe = draw_dims(spec, domain, {Pick::kTypical}, std::int64_t{1} << 40, random);
+  if (!probe) return tl::unexpected(probe.error());
+  for (std::size_t i = 0; i < domain.dims.size(); ++i) {
+    const DimRange& range = domain.dims[i];
+    if (range.fixed() && probe->find(range.name)->second != range.least) {
+      return fail(ExitCode::kUsage,
+                  fmt::format("{}: {} = {} is not a multiple of {}", spec.name, range.name,
+                              range.least, spec.dims[i].multiple_of.text()));
+    }
+  }
+  return {};
+}
+
+// A shape of a real run becomes a case as it is: it has every dim, and lies inside the domain.
+Status complete_shape(const OperatorSpec& spec, const Domain& domain, WeightedShape& shape) {
+  std::vector<DimRange> given;
+  for (const auto& [name, value] : shape.dims) given.push_back({name, value, value});
+  if (const Status checked = check_dims(spec, given); !checked) return checked;
+  Domain only = domain;
+  only.shapes.clear();
+  for (DimRange& range : only.dims) {
+    const auto found = shape.dims.find(range.name);
+    if (found == shape.dims.end()) {
+      if (!range.fixed()) {
+        return fail(ExitCode::kUsage, fmt::format("{}: a shape has no {}", spec.name, range.name),
+                    "every shape names each dim that is not fixed");
+      }
+      shape.dims[range.name] = range.least;
+      continue;
+    }
+    if (found->second < range.least || found->second > range.most) {
+      return fail(ExitCode::kUsage,
+                  fmt::format("{}: a shape has {} = {}, and the task is about {} to {}", spec.name,
+                              range.name, found->second, range.least, range.most));
+    }
+    range.least = range.most = found->second;
+  }
+  return check_multiples(spec, only);
 }
 
 Case make_case(const Key& seed, int number, Symbols dims, Regime regime) {
@@ -226,18 +280,15 @@ Expected<Domain> make_domain(const OperatorSpec& spec, DType dtype,
     domain.attributes.emplace_back(attribute.name,
                                    found != attributes.end() ? found->second : attribute.standard);
   }
-  domain.shapes = std::move(shapes);
-  Random random(Key{});
-  const auto probe = draw_dims(spec, domain, {Pick::kTypical}, std::int64_t{1} << 40, random);
-  if (!probe) return tl::unexpected(probe.error());
-  for (std::size_t i = 0; i < domain.dims.size(); ++i) {
-    const DimRange& range = domain.dims[i];
-    if (range.fixed() && probe->find(range.name)->second != range.least) {
-      return fail(ExitCode::kUsage,
-                  fmt::format("{}: {} = {} is not a multiple of {}", spec.name, range.name,
-                              range.least, spec.dims[i].multiple_of.text()));
+  if (const Status checked = check_multiples(spec, domain); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  for (WeightedShape& shape : shapes) {
+    if (const Status checked = complete_shape(spec, domain, shape); !checked) {
+      return tl::unexpected(checked.error());
     }
   }
+  domain.shapes = std::move(shapes);
   return domain;
 }
 

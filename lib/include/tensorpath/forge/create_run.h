@@ -18,7 +18,7 @@ struct CreateRequest {
   std::string dtype;
   std::string shape;       // "rows=16,hidden=4096", "rows=1..64"
   std::string attributes;  // "eps=1e-6"
-  std::string captures;  // a file of shapes of a real run; overrides `shape` for the dims it names
+  std::string captures;    // a file of shapes of a real run; gives the dims that `shape` does not
   std::string language = "cpp";
   std::string gpu = "host";
   std::string architecture;  // empty: of the GPU, or the machine's

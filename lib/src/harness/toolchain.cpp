@@ -1,0 +1,34 @@
+#include <algorithm>
+#include <cstdlib>
+
+#include <tensorpath/base/file.h>
+#include <tensorpath/harness/toolchain.h>
+
+namespace tensorpath {
+
+std::string host_compiler() {
+  for (const char* path :
+       {"/usr/bin/g++", "/usr/local/bin/g++", "/usr/bin/c++", "/usr/bin/clang++"}) {
+    if (file_exists(path)) return path;
+  }
+  return {};
+}
+
+std::string sanitizer_runtime(std::string_view library) {
+  const std::string root = "/usr/lib/gcc";
+  std::string found;
+  int newest = -1;
+  for (const std::string& target : list_directories(root)) {
+    const std::string compilers = path_join(root, target);
+    for (const std::string& version : list_directories(compilers)) {
+      const std::string path = path_join(path_join(compilers, version), library);
+      const int number = std::atoi(version.c_str());
+      if (number <= newest || !file_exists(path)) continue;
+      newest = number;
+      found = path;
+    }
+  }
+  return found;
+}
+
+}  // namespace tensorpath
