@@ -26,7 +26,7 @@ KernelTask task_of(const std::string& op, DeviceKind device = DeviceKind::kCuda)
   return task;
 }
 
-const char* const kPlan = R"(
+const char* const kPlan = R"yaml(
 workspace: {partial: {bytes: rows * 4}, total: {bytes: 4 * hidden, zeroed: true}}
 tensor_maps:
   tx: {tensor: x, dims: [hidden, rows], strides_bytes: [x_stride * sizeof(T)], box: [64, 8], swizzle: 128}
@@ -37,7 +37,7 @@ launches:
      args: [x, weight, y, "i32 rows", "i64 x_stride", "f32 eps", partial, tx]}
   - {kernel: slow, when: hidden % 8 != 0, grid: ["ceil_div(hidden, 32)", rows], block: 128, args: [x, y, "f64 eps"]
 }
-)";
+)yaml";
 
 const Symbols kSymbols{
     {"rows", 6}, {"hidden", 64}, {"x_stride", 72}, {"y_stride", 64}, {"sizeof(T)", 2}};
