@@ -12,9 +12,9 @@
 
 #include <tensorpath/base.h>
 #include <tensorpath/catalog.h>
+#include <tensorpath/ops/operator.h>
 
 namespace tensorpath {
-class Operators;
 }
 
 namespace tensorpath::cli {
