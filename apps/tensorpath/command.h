@@ -14,9 +14,6 @@
 #include <tensorpath/catalog.h>
 #include <tensorpath/ops/operator.h>
 
-namespace tensorpath {
-}
-
 namespace tensorpath::cli {
 
 enum class OutputFormat { kTable, kJson, kYaml, kMarkdown, kCsv };
