@@ -63,6 +63,7 @@ struct CallSpec {
 struct CallResult {
   Refusal refusal;
   std::vector<std::vector<unsigned char>> outputs;  // bytes of the buffers with role kOutput
+  bool over = false;  // with `replies` off: the worker took its leave and was believed
 };
 
 // One process with the code object loaded. Any number of calls.

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstring>
 #include <optional>
+#include <thread>
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -114,6 +115,7 @@ Refusal WorkerLink::explain_end(double seconds, bool timed_out) {
     case SandboxEnd::kStartFailed:
       return {Failure::kProtocol, "the worker does not start: " + outcome.start_error};
     case SandboxEnd::kExited: {
+      ended_cleanly_ = outcome.exit_code == 0;
       if (auto report = sanitizer_report(outcome); report) return {Failure::kSanitizer, *report};
       return {Failure::kEarlyExit,
               fmt::format("the process ended by itself with status {}{}{}", outcome.exit_code,
@@ -184,6 +186,14 @@ Expected<CallResult> WorkerLink::call(const CallSpec& spec, const Defences& defe
   const double limit = defences.call_limit ? spec.limit_s : 120;
   const auto reply = receive(limit, result.refusal);
   if (!reply) return tl::unexpected(reply.error());
+  if (!defences.replies &&
+      (ended_cleanly_ || (result.refusal.failure == Failure::kNone && reply->nonce != nonce_))) {
+    // What it would be to believe a worker.
+    result.refusal = arena_.check(spec, defences);
+    result.outputs = arena_.outputs(spec);
+    result.over = true;
+    return result;
+  }
   if (result.refusal.failure != Failure::kNone) return result;
   if (reply->status != Reply::Status::kDone) {
     result.refusal = explain_reply(*reply, &spec);
@@ -194,6 +204,8 @@ Expected<CallResult> WorkerLink::call(const CallSpec& spec, const Defences& defe
     return result;
   }
   nanoseconds_ = reply->nanoseconds;
+  // Off: as late as a busy harness may come to look.
+  if (!defences.freeze) std::this_thread::sleep_for(std::chrono::milliseconds(60));
   if (defences.freeze && !process_.freeze()) {
     result.refusal = explain_end(limit, false);
     return result;

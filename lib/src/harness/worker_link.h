@@ -48,6 +48,7 @@ class WorkerLink {
   FileDescriptor socket_;
   Arena arena_;
   std::uint64_t nonce_ = 0;
+  bool ended_cleanly_ = false;  // by itself, with status 0
   std::uint64_t nanoseconds_ = 0;
 };
 

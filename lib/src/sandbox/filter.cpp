@@ -168,6 +168,9 @@ Expected<std::vector<std::uint64_t>> Builder::instructions() {
                 fmt::format("cannot build the seccomp filter: {}", std::strerror(error)));
   };
   if (error_ != 0) return failure(error_);
+  // Calls by the 32-bit gate and x32 numbers fail. The default kills the thread that makes one, and
+  // the others wait for it for ever.
+  (void)::seccomp_attr_set(context_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
   // A search tree instead of a row of comparisons.
   (void)::seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   const int fd = ::memfd_create("tensorpath-filter", MFD_CLOEXEC);
