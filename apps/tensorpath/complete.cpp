@@ -45,7 +45,7 @@ const CLI::App* find_subcommand(const CLI::App& command, const std::string& word
 }
 
 Position locate(const CLI::App& app, const std::vector<std::string>& words, Session& session) {
-  Position position{&app, nullptr};
+  Position position{&app, nullptr, {}};
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     const std::string& word = words[i];
     if (word.size() > 1 && word.front() == '-') {
