@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <tensorpath/harness/toolchain.h>
+#include <tensorpath/ops.h>
 #include <tensorpath/sandbox.h>
 #include <tensorpath/version.h>
 
