@@ -127,6 +127,10 @@ std::string summary_of(const VerifyReport& report) {
                           example.expected, example.allowed);
     }
   }
+  for (const GateReport& gate : report.gates) {
+    if (gate.status != GateReport::Status::kNotRun || gate.detail.empty()) continue;
+    text += fmt::format("{} was not run: {}\n", name_of(gate.gate), gate.detail);
+  }
   if (report.cases > 0) {
     text += fmt::format(
         "{} of {} hidden cases compared, {} elements; largest error {:.2f} of what is allowed, "
