@@ -201,7 +201,7 @@ expect_json 'd["gates"][-2]["status"], d["gates"][-1]["status"]' "('not_run', 'p
 expect_events "$id" "created proposed compiled rejected"
 
 # Wrong where no public case is: the class, and not one word of which case.
-new_run "${kernel/args->x[i] \//args->hidden < 8 ? 7.0F : args->x[i] \/}" "${small[@]}" --cases 12
+new_run "${kernel/= args/= args->hidden < 8 ? 7.0F : args}" "${small[@]}" --cases 12
 run forge verify --run-id "$id" --no-sanitizers
 expect_status 1
 expect_stdout "wrong_result"
