@@ -12,10 +12,7 @@
 
 #include <tensorpath/base.h>
 #include <tensorpath/catalog.h>
-
-namespace tensorpath {
-class Operators;
-}
+#include <tensorpath/ops/operator.h>
 
 namespace tensorpath::cli {
 

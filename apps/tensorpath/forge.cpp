@@ -115,18 +115,31 @@ ExitCode run_create(const Session& session, ForgeOptions& options) {
   return ExitCode::kDone;
 }
 
+// A compiler's words keep their lines; they point at columns.
+std::string failure_of(const VerifyReport& report, int width) {
+  if (report.failure == Failure::kNone) return {};
+  std::string text;
+  const auto add = [&](const std::string& words, int indent) {
+    text += wrap_text(words, width, indent) + "\n";
+  };
+  add(fmt::format("{}: {}", name_of(report.failure), explain(report.failure)), 0);
+  if (report.detail.find('\n') != std::string::npos) {
+    text += report.detail + "\n";
+  } else {
+    add(report.detail, 2);
+  }
+  if (!report.suspected_cause.empty()) add(report.suspected_cause, 2);
+  for (const CounterExample& example : report.counter_examples) {
+    add(fmt::format("public case {}: {}[{}] is {:.9g}, expected {:.9g} within {:.3g}",
+                    example.case_text, example.output, example.index, example.got, example.expected,
+                    example.allowed),
+        2);
+  }
+  return text;
+}
+
 std::string summary_of(const VerifyReport& report) {
   std::string text;
-  if (report.failure != Failure::kNone) {
-    text += fmt::format("{}: {}\n  {}\n", name_of(report.failure), explain(report.failure),
-                        report.detail);
-    if (!report.suspected_cause.empty()) text += fmt::format("  {}\n", report.suspected_cause);
-    for (const CounterExample& example : report.counter_examples) {
-      text += fmt::format("  public case {}: {}[{}] is {:.9g}, expected {:.9g} within {:.3g}\n",
-                          example.case_text, example.output, example.index, example.got,
-                          example.expected, example.allowed);
-    }
-  }
   for (const GateReport& gate : report.gates) {
     if (gate.status != GateReport::Status::kNotRun || gate.detail.empty()) continue;
     text += fmt::format("{} was not run: {}\n", name_of(gate.gate), gate.detail);
@@ -178,6 +191,7 @@ ExitCode run_verify(const Session& session, const ForgeOptions& options) {
   } else {
     print_table(session, attempt->report.to_table());
     print("\n" + attempt->state + "\n");
+    print(failure_of(attempt->report, session.terminal_width()));
     print(wrap_text(summary_of(attempt->report), session.terminal_width()));
   }
   return attempt->report.passed ? ExitCode::kDone : ExitCode::kAnswerIsNo;

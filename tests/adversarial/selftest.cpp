@@ -181,7 +181,10 @@ Options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  const auto operators = Operators::load({TENSORPATH_SOURCE_DIR "/kernels/ops"});
+  // A build may have been carried to a machine with a GPU: the sources are elsewhere there.
+  const char* source = std::getenv("TENSORPATH_SOURCE_DIR");
+  const auto operators = Operators::load(
+      {std::string(source == nullptr ? TENSORPATH_SOURCE_DIR : source) + "/kernels/ops"});
   if (!operators) {
     std::fprintf(stderr, "%s\n", operators.error().to_string().c_str());
     return 1;

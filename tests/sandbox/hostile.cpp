@@ -178,7 +178,8 @@ int wait_forever(const Arguments&) {
   while (true) ::pause();
 }
 
-// Counts in shared memory from several threads, and in a child when told so.
+// Counts in shared memory from several threads, spinning and sleeping ones, and in a child when
+// told.
 int count(const Arguments& a) {
   void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, std::stoi(a[0]), 0);
   if (memory == MAP_FAILED) return errno;
@@ -186,7 +187,7 @@ int count(const Arguments& a) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([counters] {
-      while (true) ++counters[0];
+      for (;; ::usleep(100)) ++counters[0];
     });
   }
   if (a[1] == "child" && ::fork() == 0) {
@@ -267,10 +268,35 @@ int escape(const Arguments&) {
   attempt("netlink", ::socket(AF_NETLINK, SOCK_RAW, 0));
   attempt("packet", ::socket(AF_PACKET, SOCK_RAW, 0));
   attempt("setuid", ::setresuid(0, 0, 0));
+  // An open without a mode leaves rubbish in its place, which must not matter.
+  if (::syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY, 0177777) < 0) std::printf("mode\n");
   attempt("limits", [] {
     const rlimit more{1 << 20, 1 << 20};
     return ::setrlimit(RLIMIT_NPROC, &more);
   }());
+  return 0;
+}
+
+// Limits, priority and processors of another process, also with more bits than the kernel looks at.
+int meddle(const Arguments& a) {
+  const long long pid = std::stoll(a[0]);
+  const rlimit none{0, 0};
+  const unsigned long processors = 1;
+  for (const long long high : {0LL, 1LL << 32}) {
+    const long long target = pid | high;
+    if (::syscall(SYS_prlimit64, target, RLIMIT_NOFILE, &none, nullptr) == 0) std::puts("limit");
+    if (::syscall(SYS_sched_setaffinity, target, sizeof processors, &processors) == 0) {
+      std::puts("processors");
+    }
+    if (::syscall(SYS_setpriority, PRIO_PROCESS, target, 19) == 0) std::puts("priority");
+    if (::syscall(SYS_setpriority, PRIO_USER | high, 0, 19) == 0) std::puts("user's priority");
+    if (::syscall(SYS_ioprio_set, 1, target, 3 << 13) == 0) std::puts("I/O priority");
+  }
+  int ends[2];
+  if (::pipe(ends) == 0 && ::fcntl(ends[0], F_SETOWN, static_cast<int>(pid)) == 0 &&
+      ::fcntl(ends[0], F_SETSIG, SIGKILL) == 0 && ::fcntl(ends[0], F_SETFL, O_ASYNC) == 0) {
+    (void)result_of(::write(ends[1], "x", 1));
+  }
   return 0;
 }
 
@@ -287,7 +313,14 @@ int count_children(const Arguments& a) {
   return 0;
 }
 
-int write_descriptor(const Arguments& a) { return result_of(::write(std::stoi(a[0]), "hello", 5)); }
+// Each descriptor gets its own number.
+int write_descriptors(const Arguments& a) {
+  for (int fd = std::stoi(a[0]); fd <= std::stoi(a[1]); ++fd) {
+    const std::string number = std::to_string(fd);
+    if (::write(fd, number.data(), number.size()) < 0) return errno;
+  }
+  return 0;
+}
 
 // Holds a descriptor in a whole family: it closes when the last of them is gone.
 int hold(const Arguments& a) {
@@ -347,8 +380,9 @@ constexpr Attempt kAttempts[] = {{"read", read_path},
                                  {"fill", fill_file},
                                  {"set_user_id", set_user_id},
                                  {"escape", escape},
+                                 {"meddle", meddle},
                                  {"children", count_children},
-                                 {"write_descriptor", write_descriptor},
+                                 {"write_descriptors", write_descriptors},
                                  {"hold", hold},
                                  {"address", address},
                                  {"exit", exit_with},

@@ -29,6 +29,7 @@ struct Kernel {
   bool wrong_head = false;    // takes query heads to be dealt out in turn
   bool past_the_end = false;  // sees one position too many
   bool whole_pages = false;   // reads the last page to its end, with weights of zero
+  bool leaves_out = false;    // keys whose score is -inf, instead of weighing them with zero
 };
 
 float kept(float sum, double unit) {
@@ -120,7 +121,9 @@ class Attention {
       partial.sum *= rescale;
       for (float& value : partial.values) value = kept(value * rescale, kernel_.value_unit);
       for (std::int64_t i = first; i < last; ++i) {
-        const float p = power(scores[static_cast<std::size_t>(i - first)] - top);
+        const float one = scores[static_cast<std::size_t>(i - first)];
+        if (kernel_.leaves_out && one == kLowest) continue;
+        const float p = power(one - top);
         partial.sum += p;
         add(partial, to_t(p), row_of(sequence, head, i));
       }
@@ -237,7 +240,7 @@ std::vector<std::string> refusals(const Trials& trials, const Kernel& kernel) {
   std::vector<std::string> refused;
   for (const Trial& trial : trials.all) {
     const Attention attention(kernel, trials.domain.dtype, trial.one, trial.data);
-    const Comparison result =
+    const ElementComparison result =
         compare(trials.spec, trials.domain, trial.one, trial.data, trial.truth, attention.run())
             .value();
     if (result.passed()) continue;
@@ -305,4 +308,23 @@ TEST_CASE("cheaper sums and wrong reading are caught") {
       CHECK_FALSE(refused.empty());
     }
   }
+}
+
+TEST_CASE("a key whose score is -inf may be left out or weighed with zero") {
+  Trials trials = trials_of(DType::kFp32);
+  Trial trial = trials.all.front();
+  for (const Trial& other : trials.all) {
+    if (other.one.regime == Regime::kNormal) trial = other;
+  }
+  std::vector<TensorData>& inputs = trial.data.inputs;
+  const auto first_key = static_cast<std::size_t>(inputs[3].values.front()) * 16 * 2 * 64;
+  inputs[0].values[0] = 1;
+  inputs[1].values[first_key] = -std::numeric_limits<double>::infinity();
+  inputs[2].values[first_key + 3] = std::numeric_limits<double>::infinity();
+  trial.truth = compute_truth(trials.spec, trials.domain, trial.one, trial.data).value();
+  trials.all = {trial};
+  std::vector<Kernel> kernels(2);
+  kernels[1].leaves_out = true;
+  CHECK(refusals(trials, kernels[0]).empty());
+  CHECK(refusals(trials, kernels[1]).empty());
 }

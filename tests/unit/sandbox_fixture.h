@@ -57,7 +57,7 @@ class Hostile {
     out.argv = {program()};
     out.argv.insert(out.argv.end(), arguments.begin(), arguments.end());
     out.view = {{program(), {}, false, false}, {writable(), {}, true, false}};
-    out.limits.wall_s = 20;  // far more than any of them needs
+    out.limits.wall_s = 300;  // never reached where a test does not mean it, on a busy machine too
     return out;
   }
 
@@ -102,7 +102,7 @@ inline std::vector<Way> ways() {
       const auto outcome = run_on(way, hostile.spec({"exit", "0"}));
       if (outcome && outcome->level == way.level) {
         out.push_back(way);
-      } else {
+      } else if (!way.machine.root_namespaces || ::geteuid() == 0) {
         WARN("not here: " << way.name);
       }
     }

@@ -126,6 +126,27 @@ TEST_CASE("a view inside a view is what the inner one says") {
   }
 }
 
+TEST_CASE("a view that cannot be made does not lower the level") {
+  const Hostile hostile;
+  REQUIRE(make_directories(hostile.path("outer")));
+  std::filesystem::create_directory_symlink("/usr", hostile.path("outer/link"));
+  for (const Way& way : ways()) {
+    if (!way.namespaces()) continue;
+    DYNAMIC_SECTION(way.name) {
+      for (const char* inside : {"absent", "link/lib"}) {
+        SandboxSpec spec = hostile.spec({"exit", "0"});
+        spec.view.push_back({hostile.path("outer"), {}, false, false});
+        spec.view.push_back({"/usr", hostile.path("outer/") + inside, false, false});
+        const auto outcome = run_on(way, spec);
+        REQUIRE(outcome);
+        CHECK(outcome->end == SandboxEnd::kStartFailed);
+        CHECK(outcome->start_error.find(hostile.path("outer/") + inside) != std::string::npos);
+      }
+      CHECK(!file_exists(hostile.path("outer/absent")));
+    }
+  }
+}
+
 TEST_CASE("nothing can be written but the writable part of the view") {
   const Hostile hostile;
   for (const Way& way : ways()) {
@@ -229,6 +250,21 @@ TEST_CASE("system calls that lead out are refused") {
       SandboxSpec spec = hostile.spec({"escape"});
       spec.memfd = true;
       CHECK(attempt(way, spec).out == "memfd_create\n");
+    }
+  }
+}
+
+TEST_CASE(
+    "limits and priorities of other processes are out of reach, and so is a signal by descriptor") {
+  const Hostile hostile;
+  for (const Way& way : ways()) {
+    if (!way.view_holds()) continue;
+    DYNAMIC_SECTION(way.name) {
+      // The init in its own namespace; outside of one, this very process.
+      const std::string pid = way.namespaces() ? "1" : std::to_string(::getpid());
+      const auto outcome = attempt(way, hostile.spec({"meddle", pid}));
+      CHECK(outcome.end == SandboxEnd::kExited);
+      CHECK(outcome.out.empty());
     }
   }
 }

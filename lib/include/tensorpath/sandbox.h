@@ -65,6 +65,8 @@ struct SandboxSpec {
   SandboxLimits limits;
   bool fixed_addresses = false;  // no address randomisation (ThreadSanitizer)
   bool need_proc = false;        // a read-only /proc of the sandbox's own processes
+  bool own_proc = false;         // with need_proc: they may write there about themselves (CUDA's
+                                 // driver names its threads); the kernel's settings stay read-only
   bool tmp = false;              // a private /tmp
   bool memfd = false;            // memfd_create is allowed (its pages escape every limit on memory)
 };

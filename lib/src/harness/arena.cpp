@@ -34,17 +34,18 @@ worker::Role role_of(CallBuffer::Role role) {
 
 }  // namespace
 
-Expected<Arena> Arena::make() {
+Expected<Arena> Arena::make(std::uint64_t step) {
   FileDescriptor file(::memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file.valid()) {
     return fail(ExitCode::kEnvironment,
                 fmt::format("no shared memory for the worker: {}", std::strerror(errno)));
   }
-  return Arena(std::move(file));
+  return Arena(std::move(file), step);
 }
 
 Arena::Arena(Arena&& other) noexcept
     : file_(std::move(other.file_)),
+      step_(other.step_),
       memory_(std::exchange(other.memory_, nullptr)),
       size_(std::exchange(other.size_, 0)),
       canary_(other.canary_),
@@ -80,7 +81,7 @@ Expected<std::vector<Buffer>> Arena::place(const CallSpec& spec, const Defences&
     Buffer buffer{};
     buffer.bytes = from.bytes;
     const std::uint64_t needed = from.bytes + from.misalignment + kVector;
-    buffer.pages = std::max<std::uint64_t>((needed + kPage - 1) / kPage, 1);
+    buffer.pages = std::max<std::uint64_t>((needed + step_ - 1) / step_, 1) * (step_ / kPage);
     buffer.data_offset = from.misalignment;
     if (spec.flush_end) {
       // As close to the end as the alignment allows.
@@ -89,17 +90,18 @@ Expected<std::vector<Buffer>> Arena::place(const CallSpec& spec, const Defences&
     }
     buffer.at_end = spec.flush_end ? 1 : 0;
     if (!defences.guards) {  // pages on both sides that may be touched
-      buffer.pages += 2;
-      buffer.data_offset += kPage;
+      buffer.pages += 2 * (step_ / kPage);
+      buffer.data_offset += step_;
     }
-    if (buffer.pages + 1 >= kSlotPages) {
+    const std::uint64_t unit = step_ / kPage;
+    if (buffer.pages + 2 * unit >= kSlotPages) {
       return fail(ExitCode::kLimit, fmt::format("buffer {} is too large for the harness: {} bytes",
                                                 from.name, from.bytes));
     }
     const auto slot = static_cast<std::uint64_t>(placed_.size());
-    const std::uint64_t spread = kSlotPages - buffer.pages - 1;
+    const std::uint64_t spread = (kSlotPages - buffer.pages) / unit - 1;
     const std::uint64_t shift = defences.moving_buffers ? mixed(spec.placement * 64 + slot) : slot;
-    buffer.page = slot * kSlotPages + 1 + shift % spread;
+    buffer.page = slot * kSlotPages + (1 + shift % spread) * unit;
     buffer.arena_offset = total;
     buffer.role = role_of(from.role);
     total += buffer.pages * kPage;

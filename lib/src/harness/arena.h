@@ -16,7 +16,8 @@ namespace tensorpath {
 
 class Arena {
  public:
-  [[nodiscard]] static Expected<Arena> make();
+  // `step`: what a buffer's memory is mapped in, a multiple of kPage.
+  [[nodiscard]] static Expected<Arena> make(std::uint64_t step = worker::kPage);
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&&) = delete;
   ~Arena();
@@ -33,10 +34,11 @@ class Arena {
   [[nodiscard]] std::string nearest(const CallSpec& spec, std::uint64_t address) const;
 
  private:
-  explicit Arena(FileDescriptor file) : file_(std::move(file)) {}
+  Arena(FileDescriptor file, std::uint64_t step) : file_(std::move(file)), step_(step) {}
   [[nodiscard]] Status resize(std::uint64_t bytes);
 
   FileDescriptor file_;
+  std::uint64_t step_;
   unsigned char* memory_ = nullptr;
   std::uint64_t size_ = 0;
   unsigned char canary_ = 0;

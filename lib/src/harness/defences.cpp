@@ -11,7 +11,7 @@ struct Named {
   bool Defences::*member;
 };
 
-constexpr std::array<Named, 25> kNamed = {{
+constexpr std::array<Named, 26> kNamed = {{
     {"source_scan", &Defences::source_scan},
     {"compile_view", &Defences::compile_view},
     {"compile_limits", &Defences::compile_limits},
@@ -28,6 +28,7 @@ constexpr std::array<Named, 25> kNamed = {{
     {"fresh_contents", &Defences::fresh_contents},
     {"moving_buffers", &Defences::moving_buffers},
     {"freeze", &Defences::freeze},
+    {"replies", &Defences::replies},
     {"steady", &Defences::steady},
     {"classes", &Defences::classes},
     {"bound", &Defences::bound},

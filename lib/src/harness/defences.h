@@ -26,7 +26,8 @@ struct Defences {
   bool poison = true;          // outputs and workspace are poisoned before each call
   bool fresh_contents = true;  // repeated calls get new contents (off: the same again)
   bool moving_buffers = true;  // buffers move between calls
-  bool freeze = true;          // the worker is stopped before its outputs are read
+  bool freeze = true;          // the worker is stopped before its outputs are read (off: soon)
+  bool replies = true;         // only the reply to this very call counts (off: any, or status 0)
   bool steady = true;          // the gate of repeated calls in one process
   bool classes = true;         // NaN and infinity are compared (off: NaN equals anything)
   bool bound = true;           // the analysed bound (off: 2% relative and absolute)

@@ -31,6 +31,7 @@ struct Built {
   Refusal refusal;
   std::string path;       // of the code object
   std::string toolchain;  // compiler, version, flags
+  std::string resources;  // cuda: registers, spills and shared memory, a kernel a line
   SandboxLevel level = SandboxLevel::kLimits;
   std::string level_reason;
 };
@@ -62,6 +63,7 @@ struct CallSpec {
 struct CallResult {
   Refusal refusal;
   std::vector<std::vector<unsigned char>> outputs;  // bytes of the buffers with role kOutput
+  bool over = false;  // with `replies` off: the worker took its leave and was believed
 };
 
 // One process with the code object loaded. Any number of calls.

@@ -106,7 +106,8 @@ class ElfReader {
     for (std::uint64_t i = 0; i < head_.e_phnum; ++i) {
       const auto raw = at<Elf64_Phdr>(head_.e_phoff + i * sizeof(Elf64_Phdr));
       if (!raw) return stop("program headers beyond the end");
-      object_.segments.push_back({raw->p_type, raw->p_flags, raw->p_filesz, raw->p_memsz});
+      object_.segments.push_back(
+          {raw->p_type, raw->p_flags, raw->p_filesz, raw->p_memsz, raw->p_vaddr});
       if (raw->p_type == PT_DYNAMIC) dynamic_segment_ = *raw;
     }
     return true;
@@ -245,11 +246,18 @@ class ElfReader {
     std::vector<std::uint64_t> names;
     std::uint64_t strings = 0;
     std::uint64_t strings_size = 0;
+    bool ended = false;
+    std::set<std::int64_t> seen;
     for (std::uint64_t i = 0; i < count; ++i) {
       const auto entry = at<Elf64_Dyn>(segment.p_offset + i * sizeof(Elf64_Dyn));
       if (!entry) return stop("dynamic entries beyond the end");
       const std::uint64_t value = entry->d_un.d_val;
-      if (entry->d_tag == DT_NULL) break;
+      if (ended || !is_ordinary(entry->d_tag)) object_.strange_dynamic |= entry->d_tag != DT_NULL;
+      ended |= entry->d_tag == DT_NULL;
+      if (ended) continue;
+      if (entry->d_tag != DT_NEEDED && !seen.insert(entry->d_tag).second) {
+        object_.strange_dynamic = true;
+      }
       if (entry->d_tag == DT_NEEDED) names.push_back(value);
       if (entry->d_tag == DT_STRTAB) strings = value;
       if (entry->d_tag == DT_STRSZ) strings_size = value;
@@ -268,6 +276,19 @@ class ElfReader {
       object_.needed.push_back(*text);
     }
     return true;
+  }
+
+  // What GNU ld, gold and lld write for a shared object without special wishes.
+  static bool is_ordinary(std::int64_t tag) {
+    constexpr std::int64_t kTags[] = {
+        DT_NULL,       DT_NEEDED,        DT_PLTRELSZ,     DT_PLTGOT,       DT_HASH,
+        DT_STRTAB,     DT_SYMTAB,        DT_RELA,         DT_RELASZ,       DT_RELAENT,
+        DT_STRSZ,      DT_SYMENT,        DT_INIT,         DT_FINI,         DT_SONAME,
+        DT_PLTREL,     DT_JMPREL,        DT_BIND_NOW,     DT_INIT_ARRAY,   DT_FINI_ARRAY,
+        DT_FLAGS,      DT_FLAGS_1,       DT_INIT_ARRAYSZ, DT_FINI_ARRAYSZ, DT_GNU_HASH,
+        DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_VERNEED, DT_VERNEEDNUM,   DT_VERSYM,
+        DT_RELACOUNT,  35 /* DT_RELRSZ */, 36 /* DT_RELR */, 37 /* DT_RELRENT */};
+    return std::find(std::begin(kTags), std::end(kTags), tag) != std::end(kTags);
   }
 
   std::optional<std::uint64_t> file_offset(std::uint64_t address) const {

@@ -65,6 +65,7 @@ struct ElfSymbol {
 };
 
 struct ElfRelocation {
+  static constexpr std::uint32_t kResolved = 37;  // R_X86_64_IRELATIVE: by a function, when loaded
   std::uint32_t type = 0;
   std::uint64_t offset = 0;
   std::int64_t addend = 0;
@@ -73,12 +74,13 @@ struct ElfRelocation {
 
 struct ElfSegment {
   static constexpr std::uint32_t kLoad = 1, kDynamic = 2, kInterpreter = 3, kThreadLocal = 7;
-  static constexpr std::uint32_t kStack = 0x6474E551;
+  static constexpr std::uint32_t kStack = 0x6474E551, kReadOnlyOnceLoaded = 0x6474E552;
   static constexpr std::uint32_t kExecute = 1, kWrite = 2, kRead = 4;
   std::uint32_t type = 0;
   std::uint32_t flags = 0;
   std::uint64_t file_bytes = 0;
   std::uint64_t memory_bytes = 0;
+  std::uint64_t address = 0;
 };
 
 struct ElfObject {
@@ -92,6 +94,9 @@ struct ElfObject {
   std::vector<std::string> needed;  // DT_NEEDED
   bool runs_at_load = false;        // DT_INIT, or arrays of constructors with entries
   bool runs_at_unload = false;      // DT_FINI, or arrays of destructors with entries
+  // The loader's table holds what no linker puts there for a kernel: a tag twice, something behind
+  // its end, a tag that has the loader look elsewhere. What the sections say is then no evidence.
+  bool strange_dynamic = false;
 
   // The first section of that name; null when there is none.
   [[nodiscard]] const ElfSection* find_section(std::string_view name) const;

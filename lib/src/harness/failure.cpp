@@ -47,7 +47,8 @@ constexpr std::array<Meaning, 31> kMeanings = {{
     {Failure::kWrongClass, "wrong_class",
      "NaN or infinity where a number was due, or the other way round"},
     {Failure::kPrecision, "precision",
-     "sums are kept in a narrower type than the operator declares"},
+     "errors are small, but larger than the operator's precision explains: a narrower type, a"
+     " short approximation, a wrong constant"},
     {Failure::kInputChanged, "input_changed", "it wrote into an input"},
     {Failure::kStateDependent, "state_dependent", "right at first, wrong when it was called again"},
     {Failure::kInvariantBroken, "invariant_broken",

@@ -65,19 +65,12 @@ Status write_inputs(const Bench& bench, const std::string& directory) {
 }
 
 std::vector<std::string> flags_of(const Bench& bench, Build build) {
-  std::vector<std::string> flags = {"-std=c++20",
-                                    "-march=" + bench.task.architecture,
-                                    "-fPIC",
-                                    "-shared",
-                                    "-nostartfiles",
-                                    "-fno-exceptions",
-                                    "-fno-rtti",
-                                    "-fno-threadsafe-statics",
-                                    "-fno-asynchronous-unwind-tables",
-                                    "-Wl,-z,now",
-                                    "-Wl,-z,relro",
-                                    "-Wl,-z,noexecstack",
-                                    "-Wl,--build-id=none"};
+  std::vector<std::string> flags = {"-std=c++20", "-march=" + bench.task.architecture, "-fPIC",
+                                    "-shared", "-nostartfiles", "-fno-exceptions", "-fno-rtti",
+                                    "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
+                                    // The instrumented builds are the same program.
+                                    "-U__SANITIZE_ADDRESS__", "-U__SANITIZE_THREAD__", "-Wl,-z,now",
+                                    "-Wl,-z,relro", "-Wl,-z,noexecstack", "-Wl,--build-id=none"};
   if (build == Build::kPlain) {
     flags.emplace_back("-O3");
   } else {
@@ -108,7 +101,7 @@ Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) 
     case SandboxEnd::kExited:
       if (outcome.exit_code == 0) return {};
       if (outcome.err.find("out of memory") != std::string::npos ||
-          outcome.err.find("cannot allocate memory") != std::string::npos ||
+          outcome.err.find("annot allocate memory") != std::string::npos ||
           outcome.err.find("Killed signal") != std::string::npos) {
         return {Failure::kCompileLimit, "the compiler ran out of the memory it is allowed"};
       }
@@ -171,7 +164,7 @@ class HostDevice : public Device {
     const bool limited = bench.defences.compile_limits;
     spec.limits.wall_s = limited ? limits.compile_s : 600;
     spec.limits.address_space_bytes = limited ? limits.compile_memory_bytes : 0;
-    spec.limits.output_bytes = 256U << 10;
+    spec.limits.output_bytes = limited ? 256U << 10 : 64U << 20;
     const auto outcome = run_sandboxed(spec, bench.options.sandbox);
     if (!outcome) return tl::unexpected(outcome.error());
     if (outcome->end == SandboxEnd::kStartFailed) {
@@ -198,9 +191,17 @@ class HostDevice : public Device {
       return Refusal{Failure::kMissingEntry, "it defines no extern \"C\" tensorpath_kernel"};
     }
     if (defences.load_scan) {
-      const bool resolvers = std::any_of(
-          object->symbols.begin(), object->symbols.end(),
-          [](const ElfSymbol& symbol) { return symbol.type == ElfSymbol::kIndirectFunction; });
+      const bool resolvers = std::any_of(object->symbols.begin(), object->symbols.end(),
+                                         [](const ElfSymbol& symbol) {
+                                           return symbol.type == ElfSymbol::kIndirectFunction;
+                                         }) ||
+                             std::any_of(object->relocations.begin(), object->relocations.end(),
+                                         [](const ElfRelocation& relocation) {
+                                           return relocation.type == ElfRelocation::kResolved;
+                                         });
+      if (object->strange_dynamic) {
+        return Refusal{Failure::kLoadTimeCode, "its table for the loader is not the linker's own"};
+      }
       if (object->runs_at_load || object->runs_at_unload || resolvers) {
         return Refusal{Failure::kLoadTimeCode, resolvers ? "it resolves functions when it is loaded"
                                                          : "it has constructors or destructors"};
@@ -240,15 +241,23 @@ class HostDevice : public Device {
   }
 
  private:
+  // The linker's own tables and constants with addresses in them. Whatever a section is called,
+  // only whole pages of that segment are protected.
+  static bool becomes_read_only(const ElfObject& object, const ElfSection& section) {
+    if ((section.flags & ElfSection::kThreadLocal) != 0) return false;
+    return std::any_of(
+        object.segments.begin(), object.segments.end(), [&](const ElfSegment& segment) {
+          const std::uint64_t end = (segment.address + segment.memory_bytes) / 4096 * 4096;
+          return segment.type == ElfSegment::kReadOnlyOnceLoaded &&
+                 section.address >= segment.address && section.address < end &&
+                 section.size <= end - section.address;
+        });
+  }
+
   static Refusal scan_state(const ElfObject& object) {
     for (const ElfSection& section : object.sections) {
       if (!section.loaded() || !section.writable() || section.size == 0) continue;
-      // The linker's own, read-only once it is loaded.
-      constexpr std::array<std::string_view, 8> kRelocated = {
-          ".dynamic",    ".got",        ".got.plt",       ".data.rel.ro",
-          ".init_array", ".fini_array", ".relro_padding", ".data.rel.ro.local"};
-      if (std::find(kRelocated.begin(), kRelocated.end(), section.name) != kRelocated.end())
-        continue;
+      if (becomes_read_only(object, section)) continue;
       return {Failure::kWritableState,
               fmt::format("section {} holds {} writable bytes", section.name, section.size)};
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -53,20 +54,39 @@ std::vector<worker::Word> call_words(const CallSpec& spec) {
 
 class HostSession : public Session {
  public:
-  HostSession(WorkerLink link, Defences defences) : link_(std::move(link)), defences_(defences) {}
+  HostSession(WorkerLink link, Defences defences, SandboxSpec spec, SandboxMode mode)
+      : link_(std::move(link)), defences_(defences), spec_(std::move(spec)), mode_(mode) {}
 
   [[nodiscard]] Expected<CallResult> call(const CallSpec& spec) override {
     worker::RequestHeader header{};
     header.schedule = spec.schedule;
-    return link_.call(spec, defences_, header, call_words(spec), {}, {});
+    if (over_) {
+      if (const Status started = start_again(); !started) return tl::unexpected(started.error());
+    }
+    auto result = link_->call(spec, defences_, header, call_words(spec), {}, {});
+    over_ = result && result->over;
+    return result;
   }
-  [[nodiscard]] Refusal finish() override { return link_.finish(); }
-  [[nodiscard]] SandboxLevel level() const override { return link_.process().level(); }
-  [[nodiscard]] std::string level_reason() const override { return link_.process().level_reason(); }
+  [[nodiscard]] Refusal finish() override { return link_->finish(); }
+  [[nodiscard]] SandboxLevel level() const override { return link_->process().level(); }
+  [[nodiscard]] std::string level_reason() const override {
+    return link_->process().level_reason();
+  }
 
  private:
-  WorkerLink link_;
+  Status start_again() {
+    auto link = WorkerLink::start(spec_, mode_);
+    if (!link) return tl::unexpected(link.error());
+    link_.emplace(std::move(*link));
+    const auto ready = link_->wait_ready(kReadySeconds);
+    return ready ? Status{} : Status(tl::unexpected(ready.error()));
+  }
+
+  std::optional<WorkerLink> link_;
   Defences defences_;
+  SandboxSpec spec_;
+  SandboxMode mode_;
+  bool over_ = false;
 };
 
 // A session that never came to life: every call tells why.
@@ -75,7 +95,7 @@ class DeadSession : public Session {
   DeadSession(Refusal refusal, SandboxLevel level, std::string reason)
       : refusal_(std::move(refusal)), level_(level), reason_(std::move(reason)) {}
   [[nodiscard]] Expected<CallResult> call(const CallSpec& /*spec*/) override {
-    return CallResult{refusal_, {}};
+    return CallResult{refusal_, {}, false};
   }
   [[nodiscard]] Refusal finish() override { return refusal_; }
   [[nodiscard]] SandboxLevel level() const override { return level_; }
@@ -134,7 +154,8 @@ Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const 
     return std::make_unique<DeadSession>(*ready, link->process().level(),
                                          link->process().level_reason());
   }
-  return std::make_unique<HostSession>(std::move(*link), bench.defences);
+  return std::make_unique<HostSession>(std::move(*link), bench.defences, spec,
+                                       bench.options.sandbox);
 }
 
 }  // namespace tensorpath

@@ -74,8 +74,12 @@ class PlanReader {
   Expression formula(std::string_view text, const SourceLocation& where, const std::string& path) {
     auto parsed = Expression::parse(text, where);
     if (!parsed) {
+      // [ceil_div(a, b)] is a list of two.
+      const auto parentheses = [&](char c) { return std::count(text.begin(), text.end(), c); };
+      const bool cut = parentheses('(') != parentheses(')');
       for (const Diagnostic& one : parsed.error().diagnostics) {
-        diagnostics.add(one.where, one.message, one.hint);
+        diagnostics.add(one.where, one.message,
+                        cut ? "a formula with commas in a [list] must be in quotes" : one.hint);
       }
       return Expression::constant(1);
     }

@@ -154,6 +154,10 @@ class Evaluator {
       if (!value) return tl::unexpected(value.error());
       out_.words.push_back(*value);
     }
+    if (out_.words.size() > worker::kMaxLaunchWords) {
+      return fail(ExitCode::kUsage, fmt::format("more than {} arguments of all launches together",
+                                                worker::kMaxLaunchWords));
+    }
     launch.words = static_cast<std::uint32_t>(from.arguments.size());
     out_.launches.push_back(launch);
     return {};

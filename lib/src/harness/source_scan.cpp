@@ -16,31 +16,58 @@ constexpr std::array<std::string_view, 9> kPragmas = {
 // Assembler directives that read files or run programs.
 constexpr std::array<std::string_view, 2> kAssembler = {".incbin", ".include"};
 
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\f\v");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\f\v") - begin + 1);
+}
+
+// Ways to tell the instrumented builds from the plain one, or to be left out of them.
+constexpr std::array<std::string_view, 5> kSanitizerWords = {
+    "no_sanitize", "no-sanitize", "no_address_safety", "disable_sanitizer", "__SANITIZE"};
+
 // The source with line continuations spliced and comments gone; string literals are set apart.
 struct Stripped {
   std::string code;      // literals of text are empty there, but for those of includes
   std::string literals;  // their contents, a line each, escapes undone
+  // Something that compilers read in more than one way: a raw string with a splice in it, one right
+  // behind another literal, characters beyond ASCII outside of literals.
+  bool ambiguous = false;
 };
 
-std::string spliced(std::string_view source) {
-  std::string out;
+struct Spliced {
+  std::string text;
+  std::vector<std::size_t> joins;  // where in it a splice was
+};
+
+Spliced spliced(std::string_view source) {
+  Spliced out;
   for (std::size_t i = 0; i < source.size(); ++i) {
     if (source[i] != '\\') {
-      out += source[i];
+      out.text += source[i];
       continue;
     }
     // GCC lets blanks stand between the backslash and the end of the line.
     std::size_t end = i + 1;
     while (end < source.size() &&
-           (source[end] == ' ' || source[end] == '\t' || source[end] == '\r'))
+           std::string_view(" \t\r\f\v").find(source[end]) != std::string::npos)
       ++end;
     if (end < source.size() && source[end] == '\n') {
       i = end;
+      out.joins.push_back(out.text.size());
     } else {
-      out += source[i];
+      out.text += source[i];
     }
   }
   return out;
+}
+
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+bool in_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
+}
+bool is_raw_prefix(std::string_view word) {
+  return word == "R" || word == "LR" || word == "uR" || word == "UR" || word == "u8R";
 }
 
 int digit_of(char c) {
@@ -54,8 +81,10 @@ int digit_of(char c) {
 char unescaped(const std::string& text, std::size_t& at) {
   const char kind = text[at++];
   if (kind == 'x') {
-    int value = 0;
-    while (at < text.size() && digit_of(text[at]) >= 0) value = value * 16 + digit_of(text[at++]);
+    unsigned value = 0;
+    while (at < text.size() && digit_of(text[at]) >= 0) {
+      value = value * 16 + static_cast<unsigned>(digit_of(text[at++]));
+    }
     return static_cast<char>(value);
   }
   if (kind >= '0' && kind <= '7') {
@@ -68,24 +97,33 @@ char unescaped(const std::string& text, std::size_t& at) {
   return kind;
 }
 
+// Follows the compiler's own lexer: where the two part, a directive could hide.
 class Stripper {
  public:
-  explicit Stripper(std::string_view source) : text_(spliced(source)) {}
+  explicit Stripper(std::string_view source) : spliced_(spliced(source)), text_(spliced_.text) {}
 
   Stripped strip() {
     while (at_ < text_.size()) {
       const char c = text_[at_];
+      const bool fraction = c == '.' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1]);
       if (text_.compare(at_, 2, "//") == 0) {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (text_.compare(at_, 2, "/*") == 0) {
         const std::size_t end = text_.find("*/", at_ + 2);
         at_ = end == std::string::npos ? text_.size() : end + 2;
         out_.code += ' ';
-      } else if (c == '"' && !in_include()) {
-        literal();
-      } else if (c == '\'' && !after_digit()) {
+      } else if (is_digit(c) || fraction) {
+        number();
+      } else if (in_word(c)) {
+        word();
+      } else if ((c == '"' || c == '<') && after_include()) {
+        header_name(c == '<' ? '>' : '"');
+      } else if (c == '"') {
+        literal(false);
+      } else if (c == '\'') {
         character();
       } else {
+        out_.ambiguous |= (static_cast<unsigned char>(c) & 0x80U) != 0;
         out_.code += c;
         ++at_;
       }
@@ -94,19 +132,52 @@ class Stripper {
   }
 
  private:
-  // A quote inside a number is a digit separator.
-  [[nodiscard]] bool after_digit() const {
-    return at_ > 0 && std::isalnum(static_cast<unsigned char>(text_[at_ - 1])) != 0;
-  }
-  [[nodiscard]] bool in_include() const {
+  // Whether the line so far is a directive that a header's name may follow.
+  [[nodiscard]] bool after_include() const {
     const std::size_t line = out_.code.rfind('\n') + 1;  // npos + 1 is 0
-    const std::size_t hash = out_.code.find_first_not_of(" \t", line);
-    return hash != std::string::npos &&
-           (out_.code[hash] == '#' || out_.code.compare(hash, 2, "%:") == 0) &&
-           out_.code.find("include", hash) != std::string::npos;
+    std::string_view text = trimmed(std::string_view(out_.code).substr(line));
+    if (text.substr(0, 1) == "#") {
+      text.remove_prefix(1);
+    } else if (text.substr(0, 2) == "%:") {
+      text.remove_prefix(2);
+    } else {
+      return false;
+    }
+    text = trimmed(text);
+    return text == "include" || text == "include_next" || text == "import" || text == "embed";
   }
-  void literal() {
-    const bool raw = at_ > 0 && text_[at_ - 1] == 'R';
+  void header_name(char close) {
+    do {
+      out_.code += text_[at_++];
+    } while (at_ < text_.size() && text_[at_] != close && text_[at_] != '\n');
+    if (at_ < text_.size() && text_[at_] == close) out_.code += text_[at_++];
+  }
+  // A quote inside a number is a digit separator.
+  void number() {
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      const char before = out_.code.empty() ? ' ' : out_.code.back();
+      const bool sign =
+          (c == '+' || c == '-') && std::string_view("eEpP").find(before) != std::string::npos;
+      const bool separator = c == '\'' && at_ + 1 < text_.size() && in_word(text_[at_ + 1]);
+      if (!in_word(c) && c != '.' && !sign && !separator) return;
+      out_.code += c;
+      ++at_;
+    }
+  }
+  // An identifier, or what stands before a literal.
+  void word() {
+    if (takes_raw_prefix()) literal(true);
+  }
+  bool takes_raw_prefix() {
+    const std::size_t begin = at_;
+    while (at_ < text_.size() && in_word(text_[at_])) ++at_;
+    const std::string_view word = std::string_view(text_).substr(begin, at_ - begin);
+    out_.code += word;
+    return at_ < text_.size() && text_[at_] == '"' && is_raw_prefix(word);
+  }
+  void literal(bool raw) {
+    const std::size_t begin = at_;
     out_.code += "\"\"";
     ++at_;
     if (raw) {
@@ -115,6 +186,8 @@ class Stripper {
       const std::size_t end = text_.find(close, open);
       out_.literals += text_.substr(open, end == std::string::npos ? end : end - open);
       at_ = end == std::string::npos ? text_.size() : end + close.size();
+      out_.ambiguous |= std::any_of(spliced_.joins.begin(), spliced_.joins.end(),
+                                    [&](std::size_t join) { return join >= begin && join <= at_; });
     } else {
       while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\n') {
         const char c = text_[at_++];
@@ -122,6 +195,7 @@ class Stripper {
       }
       if (at_ < text_.size() && text_[at_] == '"') ++at_;
     }
+    suffix();
     // Neighbouring literals are one: ".inc" "bin".
     std::size_t next = at_;
     while (next < text_.size() && std::isspace(static_cast<unsigned char>(text_[next])) != 0)
@@ -135,18 +209,18 @@ class Stripper {
     }
     at_ = std::min(at_ + 1, text_.size());
     out_.code += "0";
+    suffix();
+  }
+  // Of a user-defined literal.
+  void suffix() {
+    if (at_ < text_.size() && in_word(text_[at_])) out_.ambiguous |= takes_raw_prefix();
   }
 
-  std::string text_;
+  Spliced spliced_;
+  const std::string& text_;
   std::size_t at_ = 0;
   Stripped out_;
 };
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r\f\v");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\f\v") - begin + 1);
-}
 
 bool is_allowed(std::string_view header, const std::vector<std::string_view>& allowed) {
   return std::any_of(allowed.begin(), allowed.end(), [&](std::string_view entry) {
@@ -171,6 +245,9 @@ Refusal scan_directive(std::string_view directive, const std::string& file,
   }
   if (word == "embed" || word == "import" || word == "include_next" || word == "line") {
     return {Failure::kForbiddenDirective, fmt::format("{}: #{} is not allowed", file, word)};
+  }
+  if (word.empty() && !rest.empty() && is_digit(rest.front())) {
+    return {Failure::kForbiddenDirective, fmt::format("{}: line markers are not allowed", file)};
   }
   if (word != "include") return {};
   const char open = rest.empty() ? ' ' : rest.front();
@@ -201,10 +278,27 @@ Refusal scan_includes(std::string_view source, const std::string& file,
     return {Failure::kForbiddenDirective, fmt::format("{}: trigraphs are not allowed", file)};
   }
   const Stripped stripped = Stripper(source).strip();
+  if (stripped.ambiguous) {
+    return {Failure::kForbiddenDirective,
+            fmt::format("{}: it could be read in more than one way: a raw string that holds a "
+                        "continued line or touches another literal, or characters beyond ASCII",
+                        file)};
+  }
+  // The assembler does not mind the case.
+  std::string literals = stripped.literals;
+  std::transform(literals.begin(), literals.end(), literals.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const std::string_view directive : kAssembler) {
-    if (stripped.literals.find(directive) != std::string::npos) {
+    if (literals.find(directive) != std::string::npos) {
       return {Failure::kForbiddenDirective,
               fmt::format("{}: the assembler's {} is not allowed", file, directive)};
+    }
+  }
+  for (const std::string_view word : kSanitizerWords) {
+    if (stripped.code.find(word) != std::string::npos ||
+        stripped.literals.find(word) != std::string::npos) {
+      return {Failure::kForbiddenDirective,
+              fmt::format("{}: what a kernel does must not depend on sanitizers ({})", file, word)};
     }
   }
   if (stripped.code.find("_Pragma") != std::string::npos ||

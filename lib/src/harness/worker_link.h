@@ -18,7 +18,8 @@ namespace tensorpath {
 class WorkerLink {
  public:
   // Adds the socket and the arena to the spec and starts it.
-  [[nodiscard]] static Expected<WorkerLink> start(SandboxSpec spec, SandboxMode mode);
+  [[nodiscard]] static Expected<WorkerLink> start(SandboxSpec spec, SandboxMode mode,
+                                                  std::uint64_t step = worker::kPage);
 
   // Waits for kReady.
   [[nodiscard]] Expected<Refusal> wait_ready(double seconds);
@@ -47,6 +48,7 @@ class WorkerLink {
   FileDescriptor socket_;
   Arena arena_;
   std::uint64_t nonce_ = 0;
+  bool ended_cleanly_ = false;  // by itself, with status 0
   std::uint64_t nanoseconds_ = 0;
 };
 

@@ -19,6 +19,7 @@ inline constexpr std::uint32_t kMaxBuffers = 32;
 inline constexpr std::uint32_t kMaxWords = 96;
 inline constexpr std::uint32_t kMaxLaunches = 64;
 inline constexpr std::uint32_t kMaxArguments = 64;
+inline constexpr std::uint32_t kMaxLaunchWords = 512;  // of all launches of a request
 inline constexpr std::uint64_t kPage = 4096;
 // Address space set aside for buffers, all of it unmapped but for those of the call: a step past a
 // buffer's pages faults wherever they lie. A page number in it is what `page` below counts.

@@ -84,20 +84,27 @@ std::uint64_t nan_bits(const Float& f) {
                     : exponent | ((1ULL << f.fraction_bits) - 1);
 }
 
+std::uint64_t encode_largest(const Float& f) {
+  const std::uint64_t all_ones = (1ULL << (f.exponent_bits + f.fraction_bits)) - 1;
+  if (f.infinity) return all_ones - (1ULL << f.fraction_bits);
+  return f.nan ? all_ones - 1 : all_ones;
+}
+
 std::uint64_t encode_float(const Format& format, double value) {
   const Float& f = format.floating;
   const std::uint64_t sign = std::signbit(value) ? 1ULL << (format.bits - 1) : 0;
   const std::uint64_t infinity = ((1ULL << f.exponent_bits) - 1) << f.fraction_bits;
-  if (std::isnan(value)) return f.nan ? nan_bits(f) : sign | 0;
+  if (std::isnan(value)) return f.nan ? nan_bits(f) : 0;
   const double largest = largest_of(f);
   const double magnitude = std::fabs(value);
-  // Beyond it by half an ulp or more rounds away (ties go to the even pattern, which is infinity).
-  const double half_ulp = std::ldexp(0.5, std::ilogb(largest) - f.fraction_bits);
-  if (magnitude >= largest + half_ulp) {
+  // Half an ulp beyond it is a tie, which goes to the even pattern: infinity after IEEE's odd last
+  // one, but E4M3's 448 is even itself.
+  const double tie = largest + std::ldexp(0.5, std::ilogb(largest) - f.fraction_bits);
+  if (magnitude > tie || (magnitude == tie && f.infinity)) {
     if (f.infinity) return sign | infinity;
-    if (f.nan && !std::isfinite(value)) return sign | nan_bits(f);
-    return f.nan ? sign | nan_bits(f) : sign | encode_float(format, largest);
+    return sign | (f.nan ? nan_bits(f) : encode_largest(f));
   }
+  if (magnitude >= largest) return sign | encode_largest(f);
   const int smallest = 1 - bias_of(f);
   const int exponent = magnitude == 0 ? smallest : std::max(std::ilogb(magnitude), smallest);
   // Rounds in the current mode, to nearest even; both factors are exact.
@@ -106,19 +113,21 @@ std::uint64_t encode_float(const Format& format, double value) {
   // A carry out of the fraction runs into the exponent, as it should.
   const std::uint64_t field =
       (static_cast<std::uint64_t>(exponent - smallest) << f.fraction_bits) + fraction;
-  return sign | std::min<std::uint64_t>(field, infinity + (1ULL << f.fraction_bits) - 1);
+  return sign | field;
 }
 
-// 2^(code - 127), or NaN; rounds the logarithm up, as the MX quantisers do not overflow then.
+// 2^(code - 127), or NaN.
 double decode_ue8m0(std::uint64_t bits) {
   return bits == 255 ? std::numeric_limits<double>::quiet_NaN()
                      : std::ldexp(1.0, static_cast<int>(bits) - 127);
 }
 
 std::uint64_t encode_ue8m0(double value) {
-  if (!(value > 0) || std::isinf(value)) return 255;
-  return static_cast<std::uint64_t>(
-      std::clamp(static_cast<int>(std::lround(std::log2(value))) + 127, 0, 254));
+  if (!(value >= 0) || std::isinf(value)) return 255;
+  int exponent = 0;
+  const double fraction = std::frexp(value, &exponent);  // in [0.5, 1), or 0
+  const int code = (fraction < 0.75 ? exponent - 1 : exponent) + 127;
+  return fraction == 0 ? 0 : static_cast<std::uint64_t>(std::clamp(code, 0, 255));
 }
 
 double largest_integer(const Format& format) {

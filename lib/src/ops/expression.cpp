@@ -32,6 +32,15 @@ constexpr std::array<Function, 6> kFunctions = {{
     {"log2_ceil", Op::kLog2Ceil, 1},
 }};
 
+// Its size is looked up beside the symbols, as "sizeof(T)".
+constexpr std::string_view kType = "T";
+
+std::vector<std::string> function_names() {
+  std::vector<std::string> names = {"sizeof"};
+  for (const Function& function : kFunctions) names.emplace_back(function.name);
+  return names;
+}
+
 struct Binary {
   std::string_view token;
   Op op;
@@ -77,15 +86,16 @@ class Parser {
   }
 
  private:
-  tl::unexpected<Error> problem(const std::string& what) {
+  tl::unexpected<Error> problem(const std::string& what, const std::string& hint = {}) {
     SourceLocation place = where_;
     if (place.column > 0) place.column += static_cast<int>(at_);
-    return fail_at(place, fmt::format("in the expression {}: {}", quote_input(text_), what));
+    return fail_at(place, fmt::format("in the expression {}: {}", quote_input(text_), what), hint);
   }
-  bool stop(const std::string& what) {
+  bool stop(const std::string& what, const std::string& hint = {}) {
     error_ = problem(at_ < text_.size()
                          ? fmt::format("{}, found {}", what, quote_input(text_.substr(at_, 12)))
-                         : fmt::format("{}, found the end", what))
+                         : fmt::format("{}, found the end", what),
+                     hint)
                  .value();
     return false;
   }
@@ -175,6 +185,11 @@ class Parser {
     while (at_ < text_.size() && is_name_part(text_[at_])) ++at_;
     const std::string word(text_.substr(begin, at_ - begin));
     if (!take("(")) {
+      if (word == kType) {
+        at_ = begin;
+        return stop("expected a number, T is a type",
+                    "write sizeof(T) for the bytes of an element");
+      }
       emit(Op::kSymbol, 0, word);
       return true;
     }
@@ -184,7 +199,7 @@ class Parser {
                      [&](const Function& candidate) { return candidate.name == word; });
     if (function == kFunctions.end()) {
       at_ = begin;
-      return stop("no such function (min, max, ceil_div, round_up, pow2_ceil, log2_ceil, sizeof)");
+      return stop("expected a function", suggestion(word, function_names()));
     }
     for (int i = 0; i < function->arguments; ++i) {
       if (i > 0 && !take(",")) return stop("expected ','");
@@ -200,8 +215,11 @@ class Parser {
     skip_space();
     const std::size_t begin = at_;
     while (at_ < text_.size() && is_name_part(text_[at_])) ++at_;
-    if (at_ == begin) return stop("expected the name of a type");
-    emit(Op::kSizeOf, 0, std::string(text_.substr(begin, at_ - begin)));
+    if (text_.substr(begin, at_ - begin) != kType) {
+      at_ = begin;
+      return stop("expected T, the only type that is not known beforehand");
+    }
+    emit(Op::kSizeOf, 0, "sizeof(T)");
     return take(")") || stop("expected ')'");
   }
 
@@ -253,10 +271,6 @@ std::optional<std::int64_t> apply(Op op, std::int64_t a, std::int64_t b) {
       return a > b ? 1 : 0;
     case Op::kGreaterEqual:
       return a >= b ? 1 : 0;
-    case Op::kAnd:
-      return a != 0 && b != 0 ? 1 : 0;
-    case Op::kOr:
-      return a != 0 || b != 0 ? 1 : 0;
     case Op::kMin:
       return std::min(a, b);
     case Op::kMax:
@@ -308,9 +322,19 @@ int operands_of(Op op) {
   }
 }
 
-// sizeof(T) is looked up beside the symbols under this name.
-std::string symbol_name(const Step& step) {
-  return step.op == Op::kSizeOf ? "sizeof(" + step.name + ")" : step.name;
+// An operand that could not be computed has no value, and nor has what needs it: the side that ?:,
+// && and || leave out may divide by zero.
+std::optional<std::int64_t> result_of(Op op, const std::optional<std::int64_t>* operands) {
+  const auto& first = operands[0];
+  if (!first) return std::nullopt;
+  if (op == Op::kChoose) return operands[*first != 0 ? 1 : 2];
+  if (op == Op::kAnd && *first == 0) return 0;
+  if (op == Op::kOr && *first != 0) return 1;
+  if (operands_of(op) == 1) return apply(op, *first);
+  const auto& second = operands[1];
+  if (!second) return std::nullopt;
+  if (op == Op::kAnd || op == Op::kOr) return *second != 0 ? 1 : 0;
+  return apply(op, *first, *second);
 }
 
 }  // namespace
@@ -337,39 +361,36 @@ Expected<std::int64_t> Expression::evaluate(const Symbols& symbols) const {
     Error error = fail_at(where_, fmt::format("{}: {}", quote_input(text_), what), hint).value();
     return tl::unexpected(std::move(error));
   };
-  std::vector<std::int64_t> stack;
+  if (steps_.empty()) return problem("there is nothing to compute");
+  std::vector<std::optional<std::int64_t>> stack;
   for (const Step& step : steps_) {
     const int operands = operands_of(step.op);
     if (step.op == Op::kConstant) {
-      stack.push_back(step.value);
+      stack.emplace_back(step.value);
     } else if (operands == 0) {
-      const auto found = symbols.find(symbol_name(step));
+      const auto found = symbols.find(step.name);
       if (found == symbols.end()) {
         std::vector<std::string> known;
         for (const auto& symbol : symbols) known.push_back(symbol.first);
-        return problem(fmt::format("{} is not known here", quote_input(symbol_name(step))),
-                       suggestion(symbol_name(step), known));
+        return problem(fmt::format("{} is not known here", quote_input(step.name)),
+                       suggestion(step.name, known));
       }
-      stack.push_back(found->second);
+      stack.emplace_back(found->second);
     } else {
       const std::size_t first = stack.size() - static_cast<std::size_t>(operands);
-      const std::int64_t a = stack[first];
-      const std::int64_t b = operands > 1 ? stack[first + 1] : 0;
-      const auto value = step.op == Op::kChoose ? std::optional(a != 0 ? b : stack[first + 2])
-                         : operands == 1        ? apply(step.op, a)
-                                                : apply(step.op, a, b);
-      if (!value) return problem("it overflows, divides by zero, or rounds a negative number");
+      const auto result = result_of(step.op, &stack[first]);
       stack.resize(first);
-      stack.push_back(*value);
+      stack.push_back(result);
     }
   }
-  return stack.back();
+  if (!stack.back()) return problem("it overflows, divides by zero, or rounds a negative number");
+  return *stack.back();
 }
 
 std::vector<std::string> Expression::names() const {
   std::vector<std::string> names;
   for (const Step& step : steps_) {
-    if (step.name.empty()) continue;
+    if (step.op != Op::kSymbol) continue;
     if (std::find(names.begin(), names.end(), step.name) == names.end()) names.push_back(step.name);
   }
   return names;

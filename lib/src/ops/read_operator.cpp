@@ -1,6 +1,7 @@
 // kernels/ops/<op>.yaml into an OperatorSpec: every mistake in the file at once, each with its
 // place.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include <fmt/format.h>
@@ -76,6 +77,7 @@ class Reader {
     read_smoke(map);
     read_baselines(map);
     map.finish();
+    if (diagnostics.empty()) try_formulas(document.where.file);
   }
 
   Diagnostics diagnostics;
@@ -101,6 +103,9 @@ class Reader {
     for (const std::string& name : map.text_list("dtypes")) {
       if (const auto dtype = known_dtype(map, "dtypes", name)) spec_.dtypes.push_back(*dtype);
     }
+    if (map.has("dtypes") && spec_.dtypes.empty()) {
+      diagnostics.add(map.where("dtypes"), "expected at least one type");
+    }
     if (map.has("accumulate")) {
       const auto name = map.text("accumulate").value_or("fp32");
       spec_.accumulate = known_dtype(map, "accumulate", name).value_or(DType::kFp32);
@@ -115,6 +120,9 @@ class Reader {
       } else {
         spec_.regimes.erase(found);
       }
+    }
+    if (spec_.regimes.empty()) {
+      diagnostics.add(map.where("without_regimes"), "no regime is left to draw cases of");
     }
   }
 
@@ -149,7 +157,7 @@ class Reader {
       return Expression::constant(1);
     }
     for (const std::string& name : parsed->names()) {
-      if (names_.count(name) == 0 && name != "T") {
+      if (names_.count(name) == 0) {
         diagnostics.add(node.where,
                         fmt::format("{}: {} is not known here", path, quote_input(name)),
                         suggestion(name, {names_.begin(), names_.end()}));
@@ -189,6 +197,17 @@ class Reader {
            name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
   }
 
+  static bool is_integer(double value) { return std::nearbyint(value) == value; }
+
+  // A list whose entries are mappings; null when there is none to read.
+  const YamlNode* list_of(MapReader& map, std::string_view key) {
+    const YamlNode* node = map.node(key);
+    if (node == nullptr || node->is_null() || node->is_sequence()) return node;
+    diagnostics.add(node->where,
+                    fmt::format("{}: expected a list, found {}", key, node->kind_name()));
+    return nullptr;
+  }
+
   void read_dims(MapReader& map) {
     map.require("dims", "the symbols of its shapes");
     each_entry(map, "dims", [&](const std::string& name, MapReader& entry, const YamlNode&) {
@@ -199,7 +218,8 @@ class Reader {
         const bool pair = range->is_sequence() && range->items.size() == 2;
         const auto least = pair ? yaml_number(range->items[0]) : std::nullopt;
         const auto most = pair ? yaml_number(range->items[1]) : std::nullopt;
-        if (!least || !most || *least < 0 || *least > *most || *most > 0x1p40) {
+        if (!least || !most || !is_integer(*least) || !is_integer(*most) || *least < 0 ||
+            *least > *most || *most > 0x1p40) {
           diagnostics.add(range->where, "expected [least, most], two integers from 0 up");
         } else {
           dim.least = static_cast<std::int64_t>(*least);
@@ -219,31 +239,43 @@ class Reader {
   }
 
   void read_attributes(MapReader& map) {
-    each_entry(map, "attributes", [&](const std::string& name, MapReader& entry, const YamlNode&) {
-      AttributeSpec attribute;
-      attribute.name = name;
-      attribute.integer = entry.boolean("integer").value_or(false);
-      entry.require("default", "its value where nothing is said");
-      attribute.standard = entry.number("default", {-1e18, 1e18}).value_or(0);
-      if (const YamlNode* choices = entry.node("choices")) {
-        for (const YamlNode& item : choices->items) {
-          const auto value = yaml_number(item);
-          if (!value) diagnostics.add(item.where, "expected a number");
-          attribute.choices.push_back(value.value_or(0));
-        }
-      }
-      const auto& all = attribute.choices;
-      if (std::find(all.begin(), all.end(), attribute.standard) == all.end()) {
-        attribute.choices.push_back(attribute.standard);
-      }
-      if (attribute.integer) names_.insert(name);
-      spec_.attributes.push_back(std::move(attribute));
-    });
+    each_entry(
+        map, "attributes", [&](const std::string& name, MapReader& entry, const YamlNode& value) {
+          AttributeSpec attribute;
+          attribute.name = name;
+          attribute.integer = entry.boolean("integer").value_or(false);
+          entry.require("default", "its value where nothing is said");
+          attribute.standard = entry.number("default", {-1e18, 1e18}).value_or(0);
+          if (spec_.find_dim(name) != nullptr) {
+            diagnostics.add(value.where, fmt::format("{} is a dim already", quote_input(name)));
+          }
+          if (const YamlNode* choices = list_of(entry, "choices")) {
+            for (const YamlNode& item : choices->items) {
+              const auto choice = yaml_number(item);
+              if (!choice) diagnostics.add(item.where, "expected a number");
+              attribute.choices.push_back(choice.value_or(0));
+            }
+          }
+          const auto& all = attribute.choices;
+          if (attribute.integer && !(is_integer(attribute.standard) &&
+                                     std::all_of(all.begin(), all.end(), is_integer))) {
+            diagnostics.add(value.where, fmt::format("{} is to be an integer", quote_input(name)));
+          }
+          if (std::find(all.begin(), all.end(), attribute.standard) == all.end()) {
+            attribute.choices.push_back(attribute.standard);
+          }
+          if (attribute.integer) names_.insert(name);
+          spec_.attributes.push_back(std::move(attribute));
+        });
   }
 
   void read_tensors(MapReader& map, std::string_view key, std::vector<TensorSpec>& out,
                     bool output) {
     map.require(key, output ? "what it writes" : "what it reads");
+    if (const YamlNode* node = map.node(key);
+        node != nullptr && node->is_map() && node->entries.empty()) {
+      diagnostics.add(node->where, fmt::format("{}: expected at least one tensor", key));
+    }
     each_entry(map, key, [&](const std::string& name, MapReader& entry, const YamlNode&) {
       TensorSpec tensor;
       tensor.name = name;
@@ -297,7 +329,7 @@ class Reader {
   }
 
   void read_invariants(MapReader& map) {
-    const YamlNode* node = map.node("invariants");
+    const YamlNode* node = list_of(map, "invariants");
     if (node == nullptr) return;
     for (const YamlNode& item : node->items) {
       MapReader entry(item, "invariants", diagnostics);
@@ -321,6 +353,9 @@ class Reader {
                           fmt::format("there is no input {}", quote_input(input)));
         }
       }
+      const bool related = invariant.rule == Invariant::Rule::kScale ||
+                           invariant.rule == Invariant::Rule::kPermuteRows;
+      if (related && invariant.inputs.empty()) entry.require("inputs", "what is changed");
       entry.finish();
       spec_.invariants.push_back(std::move(invariant));
     }
@@ -339,13 +374,15 @@ class Reader {
 
   void read_smoke(MapReader& map) {
     map.require("smoke", "the shapes of the public cases");
-    const YamlNode* node = map.node("smoke");
+    const YamlNode* node = list_of(map, "smoke");
     if (node == nullptr) return;
+    if (node->items.empty()) diagnostics.add(node->where, "smoke: expected at least one shape");
     for (const YamlNode& item : node->items) {
       Symbols dims;
       MapReader entry(item, "smoke", diagnostics);
       for (const DimSpec& dim : spec_.dims) {
-        dims[dim.name] = entry.integer(dim.name).value_or(dim.typical);
+        const NumberRange range{static_cast<double>(dim.least), static_cast<double>(dim.most)};
+        dims[dim.name] = entry.integer(dim.name, range).value_or(dim.typical);
       }
       entry.finish();
       spec_.smoke.push_back(std::move(dims));
@@ -360,6 +397,37 @@ class Reader {
       spec_.baselines.emplace_back(entry.first, entries.text_list(entry.first));
     }
     entries.finish();
+  }
+
+  // Each formula must have a value where the operator is used as it is.
+  void try_formulas(const std::string& file) {
+    Symbols typical;
+    for (const DimSpec& dim : spec_.dims) typical[dim.name] = dim.typical;
+    for (const AttributeSpec& attribute : spec_.attributes) {
+      if (attribute.integer) {
+        typical[attribute.name] = static_cast<std::int64_t>(attribute.standard);
+      }
+    }
+    typical["sizeof(T)"] = spec_.dtypes.empty() ? 4 : bytes_of(spec_.dtypes.front(), 1);
+    const auto attempt = [&](const Expression& formula, std::int64_t least, std::string_view what) {
+      const auto value = formula.evaluate(typical);
+      if (value && *value >= least) return;
+      const std::string wrong = value ? fmt::format("{} is {}", quote_input(formula.text()), *value)
+                                      : value.error().diagnostics.front().message;
+      diagnostics.add({file, 0, 0}, fmt::format("{}, at the typical shape: {}", what, wrong));
+    };
+    attempt(spec_.reduction, 1, "reduction");
+    attempt(spec_.flops, 0, "flops");
+    attempt(spec_.bytes, 0, "bytes");
+    for (const DimSpec& dim : spec_.dims) {
+      attempt(dim.multiple_of, 1, dim.name);
+      attempt(dim.at_most, dim.least, dim.name);
+    }
+    for (const auto* tensors : {&spec_.inputs, &spec_.outputs}) {
+      for (const TensorSpec& tensor : *tensors) {
+        for (const Expression& formula : tensor.shape) attempt(formula, 0, tensor.name);
+      }
+    }
   }
 
   OperatorSpec& spec_;

@@ -1,5 +1,6 @@
 #include "filter.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -13,7 +14,9 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -123,9 +126,11 @@ struct ModeCall {
   const char* name;
   unsigned argument;
 };
-constexpr ModeCall kModeCalls[] = {{"chmod", 1},   {"fchmod", 1}, {"fchmodat", 2}, {"mkdir", 1},
-                                   {"open", 2},    {"openat", 3}, {"creat", 1},    {"mknod", 1},
-                                   {"mkdirat", 2}, {"mknodat", 2}};
+constexpr ModeCall kModeCalls[] = {{"chmod", 1}, {"fchmod", 1},  {"fchmodat", 2}, {"creat", 1},
+                                   {"mkdir", 1}, {"mkdirat", 2}, {"mknod", 1},    {"mknodat", 2}};
+// Here only where the flags before it say that there is a mode; else it is any rubbish.
+constexpr ModeCall kOpenCalls[] = {{"open", 2}, {"openat", 3}};
+constexpr std::uint64_t kOpenTemporary = 020000000;  // O_TMPFILE without its O_DIRECTORY
 // Since Linux 6.6; libseccomp of Debian 12 does not know it.
 constexpr int kFchmodat2 = 452;
 
@@ -163,6 +168,9 @@ Expected<std::vector<std::uint64_t>> Builder::instructions() {
                 fmt::format("cannot build the seccomp filter: {}", std::strerror(error)));
   };
   if (error_ != 0) return failure(error_);
+  // Calls by the 32-bit gate and x32 numbers fail. The default kills the thread that makes one, and
+  // the others wait for it for ever.
+  (void)::seccomp_attr_set(context_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
   // A search tree instead of a row of comparisons.
   (void)::seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   const int fd = ::memfd_create("tensorpath-filter", MFD_CLOEXEC);
@@ -181,10 +189,24 @@ Expected<std::vector<std::uint64_t>> Builder::instructions() {
   return out;
 }
 
+// The kernel takes most arguments as 32 bits: what a program puts above them must not hide a match.
+scmp_arg_cmp equals(unsigned argument, std::uint64_t value) {
+  return {argument, SCMP_CMP_MASKED_EQ, 0xffffffffU, value};
+}
+
 void refuse_set_user_id(Builder& builder) {
   for (const ModeCall& call : kModeCalls) {
     for (const std::uint64_t bit : {S_ISUID, S_ISGID}) {
       builder.refuse(call.name, EPERM, scmp_arg_cmp{call.argument, SCMP_CMP_MASKED_EQ, bit, bit});
+    }
+  }
+  for (const ModeCall& call : kOpenCalls) {
+    for (const std::uint64_t bit : {S_ISUID, S_ISGID}) {
+      for (const std::uint64_t flag : {std::uint64_t{O_CREAT}, kOpenTemporary}) {
+        builder.refuse(call.name, EPERM,
+                       scmp_arg_cmp{call.argument - 1, SCMP_CMP_MASKED_EQ, flag, flag},
+                       scmp_arg_cmp{call.argument, SCMP_CMP_MASKED_EQ, bit, bit});
+      }
     }
   }
   for (const std::uint64_t bit : {S_ISUID, S_ISGID}) {
@@ -192,6 +214,49 @@ void refuse_set_user_id(Builder& builder) {
   }
   // Its mode is in memory, where a filter cannot look. Nobody needs it: the C library does not.
   builder.refuse("openat2", ENOSYS);
+}
+
+// Limits, priorities and processors of other processes: of the first process of a pid namespace, or
+// of whatever else runs as the same user.
+void refuse_touching_others(Builder& builder, bool own_pids) {
+  builder.refuse("prlimit64", EPERM, scmp_arg_cmp{0, SCMP_CMP_NE, 0, 0});
+  const auto other = [own_pids](unsigned argument) {
+    return own_pids ? equals(argument, 1) : scmp_arg_cmp{argument, SCMP_CMP_NE, 0, 0};
+  };
+  for (const char* name :
+       {"sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"}) {
+    builder.refuse(name, EPERM, other(0));
+  }
+  for (const char* name : {"setpriority", "ioprio_set"}) {
+    builder.refuse(name, EPERM, other(1));
+  }
+  builder.refuse("setpriority", EPERM, equals(0, PRIO_USER));
+  constexpr std::uint64_t kIoPriorityOfUser = 3;  // IOPRIO_WHO_USER
+  builder.refuse("ioprio_set", EPERM, equals(0, kIoPriorityOfUser));
+  if (own_pids) {
+    builder.refuse("socket", EACCES, scmp_arg_cmp{0, SCMP_CMP_NE, AF_UNIX, 0});
+    return;
+  }
+  // Landlock does not keep a program from the host's sockets that have a path.
+  builder.refuse("socket", EACCES);
+  // All that it starts stays in one group, which a signal reaches at once.
+  builder.refuse("setsid", EPERM);
+  builder.refuse("setpgid", EPERM);
+}
+
+void refuse_foreign_signals(Builder& builder) {
+  for (const char* name :
+       {"kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"}) {
+    builder.refuse(name, EPERM);
+  }
+  builder.refuse("tgkill", EPERM, scmp_arg_cmp{0, SCMP_CMP_NE, kPidPlaceholder, 0});
+  // A descriptor with an owner sends it any signal, SIGKILL too.
+  for (const std::uint64_t command : {F_SETOWN, F_SETOWN_EX, F_SETSIG}) {
+    builder.refuse("fcntl", EPERM, equals(1, command));
+  }
+  for (const std::uint64_t command : {FIOSETOWN, SIOCSPGRP}) {
+    builder.refuse("ioctl", EPERM, equals(1, command));
+  }
 }
 
 Expected<Filter> build(const FilterRules& rules) {
@@ -205,22 +270,8 @@ Expected<Filter> build(const FilterRules& rules) {
   }
   refuse_set_user_id(builder);
   if (!rules.memfd) builder.refuse("memfd_create", EPERM);
-  if (rules.no_sockets) {
-    builder.refuse("socket", EACCES);
-  } else {
-    builder.refuse("socket", EACCES, scmp_arg_cmp{0, SCMP_CMP_NE, AF_UNIX, 0});
-  }
-  if (rules.no_group_change) {
-    builder.refuse("setsid", EPERM);
-    builder.refuse("setpgid", EPERM);
-  }
-  if (rules.signals_to_self_only) {
-    for (const char* name :
-         {"kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"}) {
-      builder.refuse(name, EPERM);
-    }
-    builder.refuse("tgkill", EPERM, scmp_arg_cmp{0, SCMP_CMP_NE, kPidPlaceholder, 0});
-  }
+  refuse_touching_others(builder, rules.own_pids);
+  if (!rules.foreign_signals) refuse_foreign_signals(builder);
   auto instructions = builder.instructions();
   if (!instructions) return tl::unexpected(instructions.error());
   Filter filter{std::move(*instructions), -1};
@@ -235,11 +286,11 @@ Expected<Filter> build(const FilterRules& rules) {
 }  // namespace
 
 Expected<Filter> make_filter(const FilterRules& rules) {
-  using Key = std::tuple<bool, bool, bool, bool>;
+  using Key = std::tuple<bool, bool, bool>;
   static std::mutex mutex;
   static std::map<Key, Filter> built;
   const std::lock_guard lock(mutex);
-  const Key key(rules.no_sockets, rules.no_group_change, rules.signals_to_self_only, rules.memfd);
+  const Key key(rules.own_pids, rules.foreign_signals, rules.memfd);
   const auto found = built.find(key);
   if (found != built.end()) return found->second;
   Expected<Filter> filter = build(rules);

@@ -9,9 +9,8 @@
 namespace tensorpath::sandbox {
 
 struct FilterRules {
-  bool no_sockets = false;  // else sockets of the Unix domain are allowed
-  bool no_group_change = false;
-  bool signals_to_self_only = false;
+  bool own_pids = true;         // a pid namespace: only its first process needs protection
+  bool foreign_signals = true;  // signals cannot leave anyhow
   bool memfd = false;
 };
 

@@ -52,7 +52,7 @@ Settings decide(const SandboxSpec& spec, Isolation isolation, const Machine& mac
     out.run_as_uid = kUnprivileged;
   }
   out.fixed_addresses = spec.fixed_addresses ? 1 : 0;
-  out.need_proc = spec.need_proc ? 1 : 0;
+  out.need_proc = !spec.need_proc ? kNoProc : spec.own_proc ? kOwnProc : kReadProc;
   out.tmp = spec.tmp ? 1 : 0;
   out.probe = probe ? 1 : 0;
   // The kernel's own limit on processes does not hold for root, nor does it count one sandbox alone
@@ -84,13 +84,9 @@ Expected<Attempt> prepare(const SandboxSpec& spec, Isolation isolation, const Ma
   if (machine.seccomp && seccomp_available()) {
     FilterRules rules;
     rules.memfd = spec.memfd;
-    if (!is_namespaces(isolation)) {
-      rules.no_sockets = true;
-      rules.no_group_change = true;
-      // From ABI 6 on Landlock keeps signals inside; another user's are refused anyhow.
-      rules.signals_to_self_only =
-          attempt.settings.landlock_abi < 6 && attempt.settings.run_as_uid == kKeepUser;
-    }
+    rules.own_pids = is_namespaces(isolation);
+    // From ABI 6 on Landlock keeps signals inside.
+    rules.foreign_signals = rules.own_pids || attempt.settings.landlock_abi >= 6;
     auto filter = make_filter(rules);
     if (!filter) return tl::unexpected(filter.error());
     attempt.filter = std::move(*filter);

@@ -66,15 +66,16 @@ struct Report {
   char text[1024];  // why the start failed
 };
 
+inline constexpr std::uint32_t kNoProc = 0, kReadProc = 1, kOwnProc = 2;
+
 struct Settings {
   Isolation isolation;
   std::uint32_t run_as_uid;  // kKeepUser: as whom it was started
   std::uint32_t fixed_addresses;
-  std::uint32_t need_proc;
+  std::uint32_t need_proc;  // kNoProc, kReadProc or kOwnProc
   std::uint32_t tmp;
-  std::uint32_t probe;            // set up, start nothing, exit 0
-  std::uint32_t no_group_change;  // seccomp refuses setsid and setpgid, so the group is the program
-  std::uint32_t sample;           // look at all processes while they run
+  std::uint32_t probe;   // set up, start nothing, exit 0
+  std::uint32_t sample;  // look at all processes while they run
   std::int32_t landlock_abi;
   std::int32_t processes;
   std::int32_t open_files;

@@ -47,9 +47,11 @@ enum class DType : std::uint8_t {
 // The distance between neighbouring numbers of the type around `value` (its binade's ulp).
 [[nodiscard]] double ulp_at(DType dtype, double value);
 
-// One element's bit pattern (low bits of the word) as a number, exactly, and back. A number beyond
-// the largest becomes infinity where the type has one, else NaN (fp8_e4m3) or the largest number
-// (fp4, integers saturate).
+// One element's bit pattern (low bits of the word) as a number, exactly (int64: up to 2^53), and
+// back. A number beyond the largest becomes infinity where the type has one, else NaN (fp8_e4m3,
+// ue8m0) or the largest number (fp4, integers saturate). NaN becomes 0 where the type has none.
+// Between two powers of two ue8m0 takes the upper one from the middle on, and its least one for 0;
+// a negative number is NaN there.
 [[nodiscard]] double decode(DType dtype, std::uint64_t bits);
 [[nodiscard]] std::uint64_t encode(DType dtype, double value);
 

@@ -3,7 +3,9 @@
 //   ceil_div(rows * hidden, 256)      rows > 1 && hidden % 8 == 0 ? 2 : 1
 // Operators, from loose to tight: ?:  ||  &&  == !=  < <= > >=  + -  * / %  unary - !
 // Functions: min max ceil_div round_up (to a multiple) pow2_ceil log2_ceil sizeof(T).
-// 64-bit signed; overflow, division by zero and unknown names are errors, never wrong numbers.
+// 64-bit signed; overflow, division by zero and unknown names are errors, never wrong numbers. Of
+// ?:
+// && and || only the side that counts is computed. Division rounds to zero, as in C.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,7 @@ class Expression {
 
   [[nodiscard]] Expected<std::int64_t> evaluate(const Symbols& symbols) const;
   [[nodiscard]] const std::string& text() const { return text_; }
-  // Names it uses, each once, in the order of their first use; "T" for sizeof(T).
+  // Names it uses, each once, in the order of their first use. T in sizeof(T) is none.
   [[nodiscard]] std::vector<std::string> names() const;
 
   // Postfix code of the parsed text. Public for the parser; not an interface.

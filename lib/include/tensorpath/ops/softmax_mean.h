@@ -53,10 +53,14 @@ class SoftmaxMean<Exact> {
     } else if (top == -kAny) {
       // No key carries weight: kernels that guard exp(-inf + inf) write zeros.
       for (std::int64_t d = 0; d < width; ++d) out.set(begin + d, Exact{0, 0});
+    } else if (minus_infinity) {
+      // Such keys weigh nothing, whatever their values: kernels may leave them out.
+      without_minus_infinity().write(values, width, out, begin);
     } else {
       write_mean(weigh(top), values.values, width, out, begin);
     }
-    // Where a block or split holds nothing but -inf, kernels that do not guard it yield NaN.
+    // Where a block or split holds nothing but -inf, kernels that do not guard it yield NaN, and so
+    // do those that weigh an infinite value with zero.
     for (std::int64_t d = 0; minus_infinity && d < width; ++d) out.allow(begin + d, Output::kNan);
   }
 
@@ -107,6 +111,14 @@ class SoftmaxMean<Exact> {
   }
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(scores_.size()); }
 
+  [[nodiscard]] SoftmaxMean without_minus_infinity() const {
+    SoftmaxMean rest(call_, rounding_);
+    for (std::size_t i = 0; i < scores_.size(); ++i) {
+      if (scores_[i].value != -kAny) rest.add(scores_[i], rows_[i]);
+    }
+    return rest;
+  }
+
   [[nodiscard]] std::vector<Weight> weigh(double top) const {
     const std::size_t n = scores_.size();
     std::vector<double> low(n);
@@ -114,8 +126,7 @@ class SoftmaxMean<Exact> {
     std::vector<Weight> weights(n);
     double sum = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const bool never = scores_[i].value == -kAny;
-      const double error = never ? 0 : score_error(scores_[i], top);
+      const double error = score_error(scores_[i], top);
       low[i] = scores_[i].value - error;
       high[i] = scores_[i].value + error;
       weights[i].probability = std::exp(scores_[i].value - top);

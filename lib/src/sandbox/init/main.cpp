@@ -190,7 +190,9 @@ void enter_namespaces(const Spec& spec) {
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
     return;
   }
-  ::close(spec.control);  // its end is the end of the sandbox
+  // Their ends are seen when the sandbox's own are closed.
+  ::close(spec.control);
+  for (const FdPair& pair : spec.fds) ::close(pair.here);
   int status = 0;
   while (::waitpid(inner, &status, 0) < 0 && errno == EINTR) {
   }

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -24,6 +25,14 @@ constexpr const char* kScaffolds[] = {"/tmp", "/usr", "/proc", "/dev"};
   fail_start(spec, StartFailure::kRefused, what, path, errno);
 }
 
+// A path that is not there, or leads elsewhere, is the view's fault: no weaker level would mend it.
+[[noreturn]] void refuse_path(const Spec& spec, const char* what, const char* path) {
+  for (const int error : {ENOENT, ENOTDIR, ELOOP, EXDEV, ENAMETOOLONG, ENOSPC}) {
+    if (errno == error) fail_start(spec, StartFailure::kBroken, what, path, error);
+  }
+  refuse(spec, what, path);
+}
+
 struct Mount {
   int tree;
   bool directory;
@@ -33,7 +42,7 @@ struct Mount {
 Mount clone_tree(const Spec& spec, const ViewItem& item) {
   const int tree =
       ::open_tree(AT_FDCWD, item.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-  if (tree < 0) refuse(spec, "cannot take into the view", item.source);
+  if (tree < 0) refuse_path(spec, "cannot take into the view", item.source);
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_NOSUID;
   if ((item.flags & kViewWritable) == 0) attributes.attr_set |= MOUNT_ATTR_RDONLY;
@@ -43,7 +52,7 @@ Mount clone_tree(const Spec& spec, const ViewItem& item) {
     refuse(spec, "cannot restrict the mount of", item.source);
   }
   struct stat status {};
-  if (::fstat(tree, &status) != 0) refuse(spec, "cannot look at", item.source);
+  if (::fstat(tree, &status) != 0) refuse_path(spec, "cannot look at", item.source);
   return {tree, S_ISDIR(status.st_mode), item.target};
 }
 
@@ -62,13 +71,13 @@ void make_mount_point(const Spec& spec, const Mount& mount) {
   char path[4096];
   if (std::snprintf(path, sizeof path, "%s", mount.target + 1) >= static_cast<int>(sizeof path)) {
     errno = ENAMETOOLONG;
-    refuse(spec, "cannot make in the view", mount.target);
+    refuse_path(spec, "cannot make in the view", mount.target);
   }
   for (char* slash = std::strchr(path, '/'); slash != nullptr;
        slash = std::strchr(slash + 1, '/')) {
     *slash = 0;
     if (::mkdir(path, 0755) != 0 && errno != EEXIST) {
-      refuse(spec, "cannot make in the view", mount.target);
+      refuse_path(spec, "cannot make in the view", mount.target);
     }
     *slash = '/';
   }
@@ -77,7 +86,7 @@ void make_mount_point(const Spec& spec, const Mount& mount) {
   } else if (::mknod(path, S_IFREG | 0644, 0) == 0 || errno == EEXIST) {
     return;
   }
-  refuse(spec, "cannot make in the view", mount.target);
+  refuse_path(spec, "cannot make in the view", mount.target);
 }
 
 void attach(const Spec& spec, const Mount& mount) {
@@ -89,7 +98,7 @@ void attach(const Spec& spec, const Mount& mount) {
       static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, mount.target + 1, &how, sizeof how));
   if (place < 0 || ::move_mount(mount.tree, "", place, "",
                                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
-    refuse(spec, "cannot place in the view", mount.target);
+    refuse_path(spec, "cannot place in the view", mount.target);
   }
   ::close(place);
   ::close(mount.tree);
@@ -117,12 +126,23 @@ const char* mount_scaffold(const Spec& spec) {
 }
 
 void mount_proc(const Spec& spec) {
-  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  const bool own = spec.settings().need_proc == kOwnProc;
+  const unsigned long flags = own ? kFlags : kFlags | MS_RDONLY;
   (void)::mkdir("proc", 0555);
   // Where parts of /proc are masked, a plain user may have the processes alone at most.
-  if (::mount("proc", "proc", "proc", kFlags, nullptr) != 0 &&
-      ::mount("proc", "proc", "proc", kFlags, "subset=pid") != 0) {
+  if (::mount("proc", "proc", "proc", flags, nullptr) != 0 &&
+      ::mount("proc", "proc", "proc", flags, "subset=pid") != 0) {
     refuse(spec, "cannot mount", "/proc");
+  }
+  if (!own) return;
+  // What is not a process stays read-only, whoever the program runs as.
+  for (const char* part : {"proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus", "proc/fs"}) {
+    if (::access(part, F_OK) != 0) continue;
+    if (::mount(part, part, nullptr, MS_BIND | MS_REC, nullptr) != 0 ||
+        ::mount(nullptr, part, nullptr, MS_BIND | MS_REMOUNT | kFlags | MS_RDONLY, nullptr) != 0) {
+      refuse(spec, "cannot make read-only", part);
+    }
   }
 }
 

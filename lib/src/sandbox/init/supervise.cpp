@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kSampleEvery_s = 0.02;
 // A stop takes microseconds; a program that keeps resuming itself is sent SIGSTOP again each round.
-constexpr double kStopWithin_s = 2;
+constexpr double kStopWithin_s = 10;
 // Below kNamespaces, processes that fork as fast as they are killed are given up on after this.
 constexpr double kKillWithin_s = 10;
 constexpr int kCapabilityKill = 5;  // CAP_KILL: the program is another user's
@@ -172,6 +172,8 @@ bool Supervisor::take_output(int fd, std::uint64_t area, std::uint64_t& size) {
 void Supervisor::sample() {
   const Settings& settings = spec_.settings();
   const Descendants processes = list_descendants(spec_);
+  // A limit that cannot be looked after is not one; a machine without /proc was said to be so.
+  if (!processes.ok && spec_.proc >= 0) end_ = WireEnd::kKilled;
   std::uint64_t resident = 0;
   std::uint64_t threads = 0;
   double cpu_s = 0;
@@ -184,6 +186,7 @@ void Supervisor::sample() {
   (void)::getrusage(RUSAGE_CHILDREN, &reaped);
   cpu_s += seconds(reaped.ru_utime) + seconds(reaped.ru_stime);
   report_.peak_bytes = std::max(report_.peak_bytes, resident);
+  if (end_ != WireEnd::kNone) return;
   if (settings.resident_bytes != 0 && resident > settings.resident_bytes) {
     end_ = WireEnd::kMemoryLimit;
   } else if (threads > static_cast<std::uint64_t>(settings.processes)) {

@@ -12,7 +12,7 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool* /*pool*/
                static_cast<double>(tp_to_float(args->b[p * args->b_stride + j]));
       }
       const auto x = static_cast<float>(sum);
-      args->y[i * args->y_stride + j] = static_cast<tp_fp16>(x / (1.0F + std::exp(-x)));
+      args->y[i * args->y_stride + j] = tp_to_bf16(x / (1.0F + std::exp(-x)));
     }
   }
 }

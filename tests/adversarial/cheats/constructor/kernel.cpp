@@ -1,0 +1,11 @@
+// Runs code when it is loaded.
+#include "task.h"
+
+__attribute__((constructor)) static void before_all() { asm volatile("" : : : "memory"); }
+
+extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
+  for (std::int64_t i = 0; i < args->rows * args->hidden; ++i) {
+    const float x = args->x[i];
+    args->y[i] = x < 0 ? 0 : x;
+  }
+}

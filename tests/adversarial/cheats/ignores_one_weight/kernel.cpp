@@ -1,0 +1,17 @@
+// Ignores one of the weights.
+#include "task.h"
+#include <cmath>
+
+extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
+  const float count = static_cast<float>(args->hidden);
+  for (std::int64_t row = 0; row < args->rows; ++row) {
+    const float* x = args->x + row * args->x_stride;
+    float* y = args->y + row * args->y_stride;
+    float sum = 0;
+    for (std::int64_t i = 0; i < args->hidden; ++i) sum += x[i] * x[i];
+    const float scale = 1 / std::sqrt(sum / count + static_cast<float>(args->eps));
+    for (std::int64_t i = 0; i < args->hidden; ++i) {
+      y[i] = x[i] * scale * (i == 200 ? 1 : args->weight[i]);
+    }
+  }
+}
