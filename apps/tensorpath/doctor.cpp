@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <tensorpath/harness/toolchain.h>
+#include <tensorpath/ops.h>
 #include <tensorpath/sandbox.h>
 #include <tensorpath/version.h>
 
@@ -315,7 +316,8 @@ void print_checks(const Session& session, const std::vector<Check>& checks,
   print_table(session, table);
   if (session.format != OutputFormat::kTable || session.quiet) return;
   for (const Check& check : checks) {
-    if (!check.hint.empty()) print(fmt::format("\n{}: {}", check.name, check.hint));
+    if (check.hint.empty()) continue;
+    print("\n" + wrap_text(check.name + ": " + check.hint, session.terminal_width()));
   }
   print(ready ? "\n\nReady: nothing required is missing.\n"
               : "\n\nNot ready: something required is missing.\n");

@@ -140,6 +140,10 @@ std::string failure_of(const VerifyReport& report, int width) {
 
 std::string summary_of(const VerifyReport& report) {
   std::string text;
+  for (const GateReport& gate : report.gates) {
+    if (gate.status != GateReport::Status::kNotRun || gate.detail.empty()) continue;
+    text += fmt::format("{} was not run: {}\n", name_of(gate.gate), gate.detail);
+  }
   if (report.cases > 0) {
     text += fmt::format(
         "{} of {} hidden cases compared, {} elements; largest error {:.2f} of what is allowed, "

@@ -43,6 +43,16 @@ if "$TENSORPATH" recommend --help 2>/dev/null | grep -q -- --prefer-gpu; then
   expect_offered vllm recommend --prefer-engine v
 fi
 
+# What Forge knows: operators, types, and the runs of --runs or TENSORPATH_RUNS.
+expect_offered rmsnorm forge create --op rms
+expect_offered bf16 forge create --dtype b
+expect_offered x86-64-v3 forge create --arch x
+expect_offered --candidate forge verify --c
+id=$("$TENSORPATH" forge create -q --op silu --runs "$scratch/runs")
+[ -n "$id" ] || fail "expected a run"
+expect_offered "$id" forge verify --runs "$scratch/runs" --run-id ""
+TENSORPATH_RUNS=$scratch/runs expect_offered "$id" forge verify --run-id "${id:0:8}"
+
 # A file where a file is expected.
 touch "$scratch/mine.yaml"
 expect_offered "$scratch/mine.yaml" recommend "$scratch/m"

@@ -7,7 +7,7 @@ run doctor
 expect_status 0
 expect_stdout "Ready: nothing required is missing."
 for check in data catalog prices calibration manual "hugging face cache" "host compiler" \
-  "cuda compiler" "cuda driver"; do
+  "cuda compiler" "cuda driver" operators worker sanitizers sandbox; do
   expect_stdout "$check"
 done
 
@@ -15,6 +15,15 @@ run doctor --format json
 expect_status 0
 expect_stdout '"schema": "tensorpath.doctor/v1"'
 expect_stdout '"ready": true'
+
+# What is absent says what it is needed for and how to mend it.
+python3 - "$scratch/stdout" <<'PYTHON' || fail "expected a hint for everything that is absent"
+import json, sys
+checks = {c["name"]: c for c in json.load(open(sys.argv[1]))["checks"]}
+for check in checks.values():
+    assert check["state"] == "ok" or check["hint"], check
+assert checks["sandbox"]["found"].startswith(("strict: ", "best-effort only: ")), checks["sandbox"]
+PYTHON
 
 # The same day gives the same answer; far in the future every price is old.
 run doctor --today 2026-11-20
@@ -46,5 +55,11 @@ expect_stderr "data directory '$scratch/absent' does not exist"
 mkdir -p "$scratch/hub/models--acme--tiny"
 HF_HUB_CACHE="$scratch/hub" run doctor
 expect_stdout "1 model at $scratch/hub"
+
+# Verifying needs the worker, which a copy of the command lacks.
+mkdir "$scratch/bin"
+cp "$(readlink -f "$TENSORPATH")" "$scratch/bin/tensorpath"
+TENSORPATH=$scratch/bin/tensorpath run --data data doctor --format csv
+grep -q '^worker,absent,' "$scratch/stdout" || fail "expected the worker to be absent"
 
 finish

@@ -24,6 +24,15 @@ for page in "$TENSORPATH_SOURCE_DIR"/man/*.5; do
   expect_stdout "  ${topic#tensorpath-}"
 done
 
+for page in "$TENSORPATH_SOURCE_DIR"/man/*.7; do
+  topic=$(basename "$page" .7)
+  topic=${topic#tensorpath-}
+  expect_stdout "  $topic"
+done
+run help security
+expect_status 0
+expect_stdout "TENSORPATH-SECURITY(7)"
+
 run help docter
 expect_status 2
 expect_no_stdout

@@ -41,6 +41,11 @@ for name in $(subcommands); do
   done
 done
 
+command_line="lib/src/harness/failure.cpp against tensorpath-forge.1"
+for class in $(tr -d '\n' <../lib/src/harness/failure.cpp | grep -oE '\{Failure::k[A-Za-z]+, *"[a-z_]+"' | cut -d'"' -f2); do
+  [ "$class" = none ] || grep -qx "\.It Cm $class" tensorpath-forge.1 || fail "expected the failure class $class"
+done
+
 for page in tensorpath-*.5 tensorpath-*.7; do
   name=${page%.*}
   command_line="man/$page"

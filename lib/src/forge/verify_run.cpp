@@ -44,7 +44,14 @@ class Recorder {
   // The verdict, and with it the seed: from now on anybody can draw the same cases.
   Status end(const VerifyReport& report) {
     Json data = {{"seed", report.seed}, {"cases", report.case_count}};
-    if (report.passed) return append(LedgerEvent::kVerified, std::move(data));
+    if (report.passed) {
+      // Whoever promotes must see that a gate was left out.
+      for (const GateReport& gate : report.gates) {
+        if (gate.status != GateReport::Status::kPassed)
+          data["not_run"].push_back(name_of(gate.gate));
+      }
+      return append(LedgerEvent::kVerified, std::move(data));
+    }
     data[std::string(kFailureClass)] = name_of(report.failure);
     return append(LedgerEvent::kRejected, std::move(data));
   }
