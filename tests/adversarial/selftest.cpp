@@ -21,6 +21,9 @@ using selftest::Specimen;
 
 namespace {
 
+// Worth a look: a suite of hundreds has no room for many of these.
+constexpr double kSlowSeconds = 20;
+
 struct Options {
   int repeats = 3;
   int jobs = 2;
@@ -83,6 +86,7 @@ class SelfTest {
         Defences::without(job.without_defence ? specimen.defence : std::vector<std::string>{});
     std::string verdict;
     std::string detail;
+    const auto start = std::chrono::steady_clock::now();
     if (!defences) {
       verdict = "unknown defence";
     } else {
@@ -99,6 +103,14 @@ class SelfTest {
                     job.without_defence ? " (defence off)" : "", verdict.c_str(),
                     report->to_table().to_terminal(100).c_str(), detail.c_str());
       }
+    }
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (seconds > kSlowSeconds) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      std::printf("slow: %s%s took %.0f s\n", specimen.name.c_str(),
+                  job.without_defence ? " without its defence" : "", seconds);
+      std::fflush(stdout);
     }
     const bool expect_pass = job.without_defence || !specimen.is_cheat();
     const bool right = verdict == (expect_pass ? "passed" : specimen.caught_as);
