@@ -1,9 +1,10 @@
 // The harness on trial: every cheat must be caught by name, each must pass once exactly its defence
 // is switched off, every honest kernel must pass, and no verdict may flip.
 //   selftest [--repeats N] [--jobs N] [--corpus DIR]... [--no-corpus] [--no-proof] [--verbose]
-//            [--kills N] [NAME...]
+//            [--kills N] [--faulty] [NAME...]
 // The last line is the summary.
 #include "corpus.h"
+#include "faulty.h"
 #include "kills.h"
 
 #include <algorithm>
@@ -27,6 +28,7 @@ struct Options {
   int repeats = 3;
   int jobs = 2;
   int kills = 0;
+  bool faulty = false;
   bool corpus = true;
   bool proof = true;
   bool verbose = false;
@@ -190,6 +192,8 @@ Options parse(int argc, char** argv) {
       options.corpora.emplace_back(value), ++i;
     else if (word == "--kills")
       options.kills = std::atoi(value), ++i;
+    else if (word == "--faulty")
+      options.faulty = true;
     else if (word == "--no-corpus")
       options.corpus = false;
     else if (word == "--no-proof")
@@ -213,6 +217,26 @@ void run_kills(int count, Verdict& verdict) {
   const std::string text = fmt::format("kills: {} of {} clean", report.clean, report.tried);
   std::printf("%s\n", text.c_str());
   verdict.add(text, report.problems.empty() && report.clean == report.tried);
+}
+
+bool run_faulty(int jobs, const Operators& operators, Verdict& verdict) {
+  const auto honest = selftest::read_corpus(source_path("tests/adversarial/honest"), operators);
+  if (!honest) {
+    std::fprintf(stderr, "%s\n", honest.error().to_string().c_str());
+    return false;
+  }
+  const auto chosen = std::find_if(honest->begin(), honest->end(), [](const Specimen& specimen) {
+    return specimen.name == "rmsnorm_scalar";
+  });
+  if (chosen == honest->end()) return false;
+  const selftest::FaultyReport report =
+      selftest::run_faulty(*chosen, build_path("tests/faulty_worker"), jobs);
+  print_problems(report.problems);
+  const std::string text = fmt::format("faulty worker: {} of {} modes without a false verdict",
+                                       report.right, report.tried);
+  std::printf("%s\n", text.c_str());
+  verdict.add(text, report.problems.empty() && report.right == report.tried);
+  return true;
 }
 
 bool run_corpus(const Options& options, const Operators& operators, Verdict& verdict) {
@@ -246,6 +270,7 @@ int main(int argc, char** argv) {
   }
   Verdict verdict;
   if (options.corpus && !run_corpus(options, *operators, verdict)) return 1;
+  if (options.faulty && !run_faulty(options.jobs, *operators, verdict)) return 1;
   if (options.kills > 0) run_kills(options.kills, verdict);
   std::printf("selftest: %s\n", verdict.summary.c_str());
   std::fflush(stdout);
