@@ -98,8 +98,12 @@ FaultyReport run_faulty(const Specimen& honest, const std::string& worker, int j
   std::mutex mutex;
   const auto work = [&] {
     for (std::size_t at = next++; at < modes.size(); at = next++) {
+      const auto start = std::chrono::steady_clock::now();
       const std::string problem = try_mode(honest, modes[at], worker, directory);
+      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
       const std::lock_guard<std::mutex> lock(mutex);
+      std::printf("faulty-%s %.1f s\n", modes[at].name, taken.count());
+      std::fflush(stdout);
       ++report.tried;
       report.right += problem.empty() ? 1 : 0;
       if (!problem.empty()) {

@@ -152,6 +152,7 @@ class Kills {
       length_[brief ? 1 : 0] = seconds_since(start);
     }
     std::printf("verify takes %.2f s, without sanitizers %.2f s\n", length_[0], length_[1]);
+    std::fflush(stdout);
     for (int i = 1; i <= count; ++i) {
       if (kill_one(i)) ++report_.clean;
     }
