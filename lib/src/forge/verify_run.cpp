@@ -11,12 +11,16 @@ namespace {
 
 constexpr std::string_view kBuild = "build";
 
-// What a killed attempt left of its build; nothing of it is evidence.
-void remove_builds(const RunDirectory& run, int attempts) {
+// What a killed attempt left is no evidence: a build, a file half written, a report that the ledger
+// never heard of.
+void remove_remains(const RunDirectory& run, const std::vector<int>& voided) {
   std::error_code ignored;
-  for (int attempt = 1; attempt <= attempts; ++attempt) {
-    std::filesystem::remove_all(path_join(run.attempt_path(attempt), kBuild), ignored);
-  }
+  for (const int attempt : voided) std::filesystem::remove_all(run.attempt_path(attempt), ignored);
+}
+
+void remove_build(const RunDirectory& run, int attempt) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_join(run.attempt_path(attempt), kBuild), ignored);
 }
 
 // Carries the gates' results into the ledger.
@@ -100,7 +104,7 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
   if (!task) return tl::unexpected(task.error());
   const auto voided = ledger->void_unfinished(wall_now());
   if (!voided) return tl::unexpected(voided.error());
-  remove_builds(run, ledger->history().attempts());
+  remove_remains(run, *voided);
 
   const std::string from = directory.empty() ? run.candidate_path() : directory;
   Refusal refusal;
@@ -120,7 +124,7 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
     return shown ? shown(gate) : Status{};
   };
   auto report = verify(*task, from, options);
-  remove_builds(run, next);
+  remove_build(run, next);
   if (!report) return tl::unexpected(report.error());
   if (report->candidate_digest != candidate->digest) {
     return fail(ExitCode::kUsage,
