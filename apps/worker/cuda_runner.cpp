@@ -176,6 +176,7 @@ bool CudaRunner::encode_maps() {
     }
     const auto result = driver_.cuTensorMapEncodeTiled(
         &maps_[i], static_cast<int>(map.type), map.rank,
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): the driver takes device addresses so
         reinterpret_cast<void*>(mappings_[map.buffer].data), map.dims, map.strides, map.box,
         map.element_strides, 0, static_cast<int>(map.swizzle), 0, 0);
     if (!check(result, "cuTensorMapEncodeTiled")) return false;

@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
     else if (word == "--code")
       options.code = value, ++i;
     else if (word == "--threads")
-      options.threads = std::atoi(value.c_str()), ++i;
+      options.threads = static_cast<int>(std::strtol(value.c_str(), nullptr, 10)), ++i;
     else if (word == "--any-system-call")
       options.system_calls = false;
     else if (word == "--timers")

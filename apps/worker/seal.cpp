@@ -36,7 +36,8 @@ extern "C" void report_fault(int signal, siginfo_t* info, void* context) {
   }
   const auto* machine = static_cast<const ucontext_t*>(context);
 #if defined(__x86_64__)
-  const auto* at = reinterpret_cast<const unsigned char*>(machine->uc_mcontext.gregs[REG_RIP]);
+  const auto* at = reinterpret_cast<const unsigned char*>(  // NOLINT(performance-no-int-to-ptr)
+      machine->uc_mcontext.gregs[REG_RIP]);
   if (info->si_addr != at) {
     // Only as far as the page goes: the next one may not be there.
     const std::size_t left = kPage - reinterpret_cast<std::uintptr_t>(at) % kPage;
@@ -50,8 +51,9 @@ extern "C" void report_fault(int signal, siginfo_t* info, void* context) {
 
 #define LOAD(field) \
   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, field)))
-#define LOAD_ARGUMENT(n) \
-  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, args) + 8 * (n)))
+#define LOAD_ARGUMENT(n)             \
+  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
+           static_cast<unsigned>(offsetof(seccomp_data, args) + std::size_t{8} * (n)))
 #define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define REFUSE BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
 // Skips `count` instructions unless equal.

@@ -1,8 +1,11 @@
 // The harness on trial: every cheat must be caught by name, each must pass once exactly its defence
 // is switched off, every honest kernel must pass, and no verdict may flip.
-//   selftest [--repeats N] [--jobs N] [--corpus DIR]... [--no-proof] [--verbose] [NAME...]
+//   selftest [--repeats N] [--jobs N] [--corpus DIR]... [--no-corpus] [--no-proof] [--verbose]
+//            [--kills N] [--faulty] [NAME...]
 // The last line is the summary.
 #include "corpus.h"
+#include "faulty.h"
+#include "kills.h"
 
 #include <algorithm>
 #include <atomic>
@@ -21,9 +24,15 @@ using selftest::Specimen;
 
 namespace {
 
+// Worth a look: a suite of hundreds has no room for many of these.
+constexpr double kSlowSeconds = 20;
+
 struct Options {
   int repeats = 3;
   int jobs = 2;
+  int kills = 0;
+  bool faulty = false;
+  bool corpus = true;
   bool proof = true;
   bool verbose = false;
   std::vector<std::string> corpora;
@@ -40,18 +49,38 @@ struct Tally {
   int right = 0;
 };
 
-std::string worker_path() {
+std::string build_path(const std::string& name) {
   const char* build = std::getenv("TENSORPATH_BUILD_DIR");
-  return std::string(build == nullptr ? TENSORPATH_SOURCE_DIR "/build/dev" : build) +
-         "/bin/tensorpath-worker";
+  return std::string(build == nullptr ? TENSORPATH_SOURCE_DIR "/build/dev" : build) + "/" + name;
 }
+
+// A build may have been carried to a machine with a GPU: the sources are elsewhere there.
+std::string source_path(const std::string& name) {
+  const char* source = std::getenv("TENSORPATH_SOURCE_DIR");
+  return std::string(source == nullptr ? TENSORPATH_SOURCE_DIR : source) + "/" + name;
+}
+
+void print_problems(const std::vector<std::string>& problems) {
+  for (const std::string& problem : problems) std::printf("PROBLEM: %s\n", problem.c_str());
+}
+
+// What the last line says, and whether all of it is as it should be.
+struct Verdict {
+  std::string summary;
+  bool good = true;
+
+  void add(const std::string& text, bool is_good) {
+    summary += (summary.empty() ? "" : ", ") + text;
+    good = good && is_good;
+  }
+};
 
 class SelfTest {
  public:
   SelfTest(const Options& options, std::vector<Specimen> corpus)
       : options_(options), corpus_(std::move(corpus)) {}
 
-  int run() {
+  Verdict run() {
     const auto start = std::chrono::steady_clock::now();
     for (const Specimen& specimen : corpus_) {
       for (int i = 0; i < options_.repeats; ++i) jobs_.push_back({&specimen, false});
@@ -77,12 +106,13 @@ class SelfTest {
   void run_job(const Job& job) {
     const Specimen& specimen = *job.specimen;
     VerifyOptions options;
-    options.worker = worker_path();
+    options.worker = build_path("bin/tensorpath-worker");
     options.sandbox = SandboxMode::kBestEffort;
     const auto defences =
         Defences::without(job.without_defence ? specimen.defence : std::vector<std::string>{});
     std::string verdict;
     std::string detail;
+    const auto start = std::chrono::steady_clock::now();
     if (!defences) {
       verdict = "unknown defence";
     } else {
@@ -100,6 +130,14 @@ class SelfTest {
                     report->to_table().to_terminal(100).c_str(), detail.c_str());
       }
     }
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (seconds > kSlowSeconds) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      std::printf("slow: %s%s took %.0f s\n", specimen.name.c_str(),
+                  job.without_defence ? " without its defence" : "", seconds);
+      std::fflush(stdout);
+    }
     const bool expect_pass = job.without_defence || !specimen.is_cheat();
     const bool right = verdict == (expect_pass ? "passed" : specimen.caught_as);
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -115,7 +153,7 @@ class SelfTest {
                                     expect_pass ? "passed" : specimen.caught_as, verdict, detail));
   }
 
-  int report(double seconds) {
+  Verdict report(double seconds) {
     Tally cheats;
     Table table(
         {{"mechanism"}, {"caught", Column::Align::kRight}, {"tried", Column::Align::kRight}});
@@ -129,15 +167,16 @@ class SelfTest {
     for (const auto& [specimen, verdicts] : verdicts_)
       flips += static_cast<int>(verdicts.size()) - 1;
     std::sort(problems_.begin(), problems_.end());
-    for (const std::string& problem : problems_) std::printf("PROBLEM: %s\n", problem.c_str());
+    print_problems(problems_);
     std::printf("%zu mechanisms, %d repeats of each, %.0f s\n", caught_.size(), options_.repeats,
                 seconds);
-    std::printf(
-        "selftest: %d of %d cheats caught, %d of %d pass without their defence, "
-        "%d of %d honest passed, %d verdict flips\n",
-        cheats.right, cheats.tried, proofs_.right, proofs_.tried, honest_.right, honest_.tried,
-        flips);
-    return problems_.empty() && !jobs_.empty() ? 0 : 1;
+    Verdict verdict;
+    verdict.add(fmt::format("{} of {} cheats caught, {} of {} pass without their defence, "
+                            "{} of {} honest passed, {} verdict flips",
+                            cheats.right, cheats.tried, proofs_.right, proofs_.tried, honest_.right,
+                            honest_.tried, flips),
+                problems_.empty() && !jobs_.empty());
+    return verdict;
   }
 
   const Options& options_;
@@ -163,6 +202,12 @@ Options parse(int argc, char** argv) {
       options.jobs = std::atoi(value), ++i;
     else if (word == "--corpus")
       options.corpora.emplace_back(value), ++i;
+    else if (word == "--kills")
+      options.kills = std::atoi(value), ++i;
+    else if (word == "--faulty")
+      options.faulty = true;
+    else if (word == "--no-corpus")
+      options.corpus = false;
     else if (word == "--no-proof")
       options.proof = false;
     else if (word == "--verbose")
@@ -177,24 +222,42 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-}  // namespace
+void run_kills(int count, Verdict& verdict) {
+  const selftest::KillReport report = selftest::run_kills(
+      count, build_path("bin/tensorpath"), source_path("tests/adversarial/honest/rmsnorm_scalar"));
+  print_problems(report.problems);
+  const std::string text = fmt::format("kills: {} of {} clean", report.clean, report.tried);
+  std::printf("%s\n", text.c_str());
+  verdict.add(text, report.problems.empty() && report.clean == report.tried);
+}
 
-int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
-  // A build may have been carried to a machine with a GPU: the sources are elsewhere there.
-  const char* source = std::getenv("TENSORPATH_SOURCE_DIR");
-  const auto operators = Operators::load(
-      {std::string(source == nullptr ? TENSORPATH_SOURCE_DIR : source) + "/kernels/ops"});
-  if (!operators) {
-    std::fprintf(stderr, "%s\n", operators.error().to_string().c_str());
-    return 1;
+bool run_faulty(int jobs, const Operators& operators, Verdict& verdict) {
+  const auto honest = selftest::read_corpus(source_path("tests/adversarial/honest"), operators);
+  if (!honest) {
+    std::fprintf(stderr, "%s\n", honest.error().to_string().c_str());
+    return false;
   }
+  const auto chosen = std::find_if(honest->begin(), honest->end(), [](const Specimen& specimen) {
+    return specimen.name == "rmsnorm_scalar";
+  });
+  if (chosen == honest->end()) return false;
+  const selftest::FaultyReport report =
+      selftest::run_faulty(*chosen, build_path("tests/faulty_worker"), jobs);
+  print_problems(report.problems);
+  const std::string text = fmt::format("faulty worker: {} of {} modes without a false verdict",
+                                       report.right, report.tried);
+  std::printf("%s\n", text.c_str());
+  verdict.add(text, report.problems.empty() && report.right == report.tried);
+  return true;
+}
+
+bool run_corpus(const Options& options, const Operators& operators, Verdict& verdict) {
   std::vector<Specimen> corpus;
   for (const std::string& root : options.corpora) {
-    auto read = selftest::read_corpus(root, *operators);
+    auto read = selftest::read_corpus(root, operators);
     if (!read) {
       std::fprintf(stderr, "%s\n", read.error().to_string().c_str());
-      return 1;
+      return false;
     }
     for (Specimen& specimen : *read) {
       const bool wanted = options.names.empty() ||
@@ -203,7 +266,25 @@ int main(int argc, char** argv) {
       if (wanted) corpus.push_back(std::move(specimen));
     }
   }
-  const int status = SelfTest(options, std::move(corpus)).run();
+  const Verdict found = SelfTest(options, std::move(corpus)).run();
+  verdict.add(found.summary, found.good);
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  const auto operators = Operators::load({source_path("kernels/ops")});
+  if (!operators) {
+    std::fprintf(stderr, "%s\n", operators.error().to_string().c_str());
+    return 1;
+  }
+  Verdict verdict;
+  if (options.corpus && !run_corpus(options, *operators, verdict)) return 1;
+  if (options.faulty && !run_faulty(options.jobs, *operators, verdict)) return 1;
+  if (options.kills > 0) run_kills(options.kills, verdict);
+  std::printf("selftest: %s\n", verdict.summary.c_str());
   std::fflush(stdout);
-  return status;
+  return verdict.good && !verdict.summary.empty() ? 0 : 1;
 }

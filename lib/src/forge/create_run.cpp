@@ -43,7 +43,9 @@ Expected<std::pair<std::string_view, std::string_view>> assignment(std::string_v
 std::vector<DimRange> hull_of(const std::vector<WeightedShape>& shapes) {
   std::vector<DimRange> hull;
   for (const WeightedShape& shape : shapes) {
-    for (const auto& [name, value] : shape.dims) {
+    for (const auto& dim : shape.dims) {
+      const std::string& name = dim.first;
+      const std::int64_t value = dim.second;
       const auto found = std::find_if(hull.begin(), hull.end(),
                                       [&](const DimRange& range) { return range.name == name; });
       if (found == hull.end()) {

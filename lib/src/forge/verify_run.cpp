@@ -76,9 +76,9 @@ Status keep(const RunDirectory& run, int attempt, const KernelCandidate& candida
             const VerifyReport& report) {
   const std::string directory = run.attempt_path(attempt);
   const std::string sources = path_join(directory, "candidate");
-  if (const Status made = make_directories(sources); !made) return made;
+  if (Status made = make_directories(sources); !made) return made;
   for (const auto& [name, contents] : candidate.files) {
-    if (const Status written = write_file_atomic(path_join(sources, name), contents); !written) {
+    if (Status written = write_file_atomic(path_join(sources, name), contents); !written) {
       return written;
     }
   }
@@ -115,7 +115,7 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
   const auto shown = options.on_gate;
   options.on_gate = [&](const GateReport& gate) -> Status {
     if (gate.status == GateReport::Status::kPassed) {
-      if (const Status recorded = recorder.passed(gate.gate); !recorded) return recorded;
+      if (Status recorded = recorder.passed(gate.gate); !recorded) return recorded;
     }
     return shown ? shown(gate) : Status{};
   };

@@ -82,9 +82,9 @@ std::vector<std::string> toolkit_candidates() {
 
 std::string sanitizer_of(const std::string& root) {
   for (const char* place : {"compute-sanitizer/compute-sanitizer", "bin/compute-sanitizer"}) {
-    if (const std::string found = resolved(path_join(root, place)); !found.empty()) return found;
+    if (std::string found = resolved(path_join(root, place)); !found.empty()) return found;
   }
-  const std::string packaged = resolved("/usr/bin/compute-sanitizer");
+  std::string packaged = resolved("/usr/bin/compute-sanitizer");
   return packaged;
 }
 

@@ -25,8 +25,8 @@ struct CubinKernel {
 
 // State, imports, and kernels of the plan that are missing or take other arguments. `ptx` is what
 // the cubin was assembled from.
-[[nodiscard]] Refusal scan_cubin(std::string_view bytes, std::string_view ptx, const LaunchPlan& plan,
-                                 const Defences& defences);
+[[nodiscard]] Refusal scan_cubin(std::string_view bytes, std::string_view ptx,
+                                 const LaunchPlan& plan, const Defences& defences);
 
 // One kernel's part of what `nvcc --resource-usage` prints.
 struct KernelResources {

@@ -157,7 +157,7 @@ class CudaSession : public Session {
   // of each buffer, tells a step past a buffer from an address out of nowhere.
   [[nodiscard]] Refusal explain_address(const CallSpec& spec, const LaunchList& launches,
                                         const std::string& text) const {
-    const Refusal nowhere{Failure::kDeviceFault, text};
+    Refusal nowhere{Failure::kDeviceFault, text};
     Refusal refusal;
     auto link = open(refusal);
     if (!link || refusal.failure != Failure::kNone) return nowhere;

@@ -6,7 +6,7 @@
 #include <set>
 #include <type_traits>
 
-#include <elf.h>
+#include <elf.h>  // NOLINT(readability-duplicate-include): the system's
 #include <fmt/format.h>
 
 namespace tensorpath {
@@ -280,14 +280,40 @@ class ElfReader {
 
   // What GNU ld, gold and lld write for a shared object without special wishes.
   static bool is_ordinary(std::int64_t tag) {
-    constexpr std::int64_t kTags[] = {
-        DT_NULL,       DT_NEEDED,        DT_PLTRELSZ,     DT_PLTGOT,       DT_HASH,
-        DT_STRTAB,     DT_SYMTAB,        DT_RELA,         DT_RELASZ,       DT_RELAENT,
-        DT_STRSZ,      DT_SYMENT,        DT_INIT,         DT_FINI,         DT_SONAME,
-        DT_PLTREL,     DT_JMPREL,        DT_BIND_NOW,     DT_INIT_ARRAY,   DT_FINI_ARRAY,
-        DT_FLAGS,      DT_FLAGS_1,       DT_INIT_ARRAYSZ, DT_FINI_ARRAYSZ, DT_GNU_HASH,
-        DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_VERNEED, DT_VERNEEDNUM,   DT_VERSYM,
-        DT_RELACOUNT,  35 /* DT_RELRSZ */, 36 /* DT_RELR */, 37 /* DT_RELRENT */};
+    constexpr std::int64_t kTags[] = {DT_NULL,
+                                      DT_NEEDED,
+                                      DT_PLTRELSZ,
+                                      DT_PLTGOT,
+                                      DT_HASH,
+                                      DT_STRTAB,
+                                      DT_SYMTAB,
+                                      DT_RELA,
+                                      DT_RELASZ,
+                                      DT_RELAENT,
+                                      DT_STRSZ,
+                                      DT_SYMENT,
+                                      DT_INIT,
+                                      DT_FINI,
+                                      DT_SONAME,
+                                      DT_PLTREL,
+                                      DT_JMPREL,
+                                      DT_BIND_NOW,
+                                      DT_INIT_ARRAY,
+                                      DT_FINI_ARRAY,
+                                      DT_FLAGS,
+                                      DT_FLAGS_1,
+                                      DT_INIT_ARRAYSZ,
+                                      DT_FINI_ARRAYSZ,
+                                      DT_GNU_HASH,
+                                      DT_PREINIT_ARRAY,
+                                      DT_PREINIT_ARRAYSZ,
+                                      DT_VERNEED,
+                                      DT_VERNEEDNUM,
+                                      DT_VERSYM,
+                                      DT_RELACOUNT,
+                                      35 /* DT_RELRSZ */,
+                                      36 /* DT_RELR */,
+                                      37 /* DT_RELRENT */};
     return std::find(std::begin(kTags), std::end(kTags), tag) != std::end(kTags);
   }
 

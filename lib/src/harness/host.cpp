@@ -57,7 +57,7 @@ Status write_inputs(const Bench& bench, const std::string& directory) {
        {std::pair<std::string, std::string>{"task.h", host_header(bench.task)},
         {"tensorpath_kernel.h", std::string(kernel_header())},
         {std::string(kSource), *bench.candidate.find(kSource)}}) {
-    if (const Status written = write_file_atomic(path_join(directory, name), contents); !written) {
+    if (Status written = write_file_atomic(path_join(directory, name), contents); !written) {
       return written;
     }
   }

@@ -29,7 +29,7 @@ struct Range {
 
 Expected<std::int64_t> evaluate_in(const Expression& expression, const Symbols& symbols,
                                    const Range& range, std::string_view what) {
-  const auto value = expression.evaluate(symbols);
+  auto value = expression.evaluate(symbols);
   if (!value) return value;
   if (*value < range.least || *value > range.most) {
     return fail(ExitCode::kUsage,

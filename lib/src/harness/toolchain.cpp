@@ -22,7 +22,7 @@ std::string sanitizer_runtime(std::string_view library) {
     const std::string compilers = path_join(root, target);
     for (const std::string& version : list_directories(compilers)) {
       const std::string path = path_join(path_join(compilers, version), library);
-      const int number = std::atoi(version.c_str());
+      const int number = static_cast<int>(std::strtol(version.c_str(), nullptr, 10));
       if (number <= newest || !file_exists(path)) continue;
       newest = number;
       found = path;

@@ -106,7 +106,7 @@ class Verification {
     candidate_ = std::move(*candidate);
     report_.candidate_digest = candidate_.digest;
     if (refusal.failure == Failure::kNone) refusal = device_.scan_source(bench_);
-    if (const Status recorded = record(Gate::kContract, refusal, start); !recorded) return recorded;
+    if (Status recorded = record(Gate::kContract, refusal, start); !recorded) return recorded;
     return refusal.failure == Failure::kNone ? commit() : Status{};
   }
 

@@ -211,7 +211,7 @@ Status check_multiples(const OperatorSpec& spec, const Domain& domain) {
 Status complete_shape(const OperatorSpec& spec, const Domain& domain, WeightedShape& shape) {
   std::vector<DimRange> given;
   for (const auto& [name, value] : shape.dims) given.push_back({name, value, value});
-  if (const Status checked = check_dims(spec, given); !checked) return checked;
+  if (Status checked = check_dims(spec, given); !checked) return checked;
   Domain only = domain;
   only.shapes.clear();
   for (DimRange& range : only.dims) {

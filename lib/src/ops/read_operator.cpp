@@ -137,7 +137,7 @@ class Reader {
 
   std::string tensor_dtype(MapReader& map) {
     map.require("dtype", "T or the name of a type");
-    const std::string name = map.text("dtype").value_or("T");
+    std::string name = map.text("dtype").value_or("T");
     if (name != "T") (void)known_dtype(map, "dtype", name);
     return name;
   }

@@ -275,10 +275,16 @@ Expected<Filter> build(const FilterRules& rules) {
   auto instructions = builder.instructions();
   if (!instructions) return tl::unexpected(instructions.error());
   Filter filter{std::move(*instructions), -1};
+  int placeholders = 0;
   for (std::size_t i = 0; i < filter.instructions.size(); ++i) {
     sock_filter instruction{};
     std::memcpy(&instruction, &filter.instructions[i], sizeof instruction);
-    if (instruction.k == kPidPlaceholder) filter.pid_at = static_cast<int>(i);
+    if (instruction.k != kPidPlaceholder) continue;
+    filter.pid_at = static_cast<int>(i);
+    ++placeholders;
+  }
+  if (placeholders != (rules.foreign_signals ? 0 : 1)) {
+    return fail(ExitCode::kEnvironment, "the seccomp filter does not hold the program's pid once");
   }
   return filter;
 }

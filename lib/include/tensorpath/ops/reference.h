@@ -632,6 +632,7 @@ struct Entry {
 }  // namespace tensorpath::reference
 
 // Written outside any namespace, after the reference's own.
+// A template's name takes no parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                          \
   extern "C" __attribute__((visibility("default")))                             \
   const ::tensorpath::reference::Entry tensorpath_reference_##op;               \
@@ -645,3 +646,4 @@ struct Entry {
 #define TENSORPATH_REFERENCE(op) TENSORPATH_REFERENCE_ENTRY(op, nullptr)
 #define TENSORPATH_REFERENCE_WITH_JUDGE(op, judge_function) \
   TENSORPATH_REFERENCE_ENTRY(op, judge_function)
+// NOLINTEND(bugprone-macro-parentheses)

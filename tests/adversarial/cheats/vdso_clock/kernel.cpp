@@ -5,15 +5,14 @@
 __attribute__((no_sanitize("address"))) static const unsigned char* find_vdso() {
   const auto* word = static_cast<const std::uint64_t*>(__builtin_frame_address(0));
   for (;; ++word) {
-    if (word[0] == 33 && word[1] % 4096 == 0 && word[1] >> 40 == 0x7f &&
-        word[2] != 0) {
+    if (word[0] == 33 && word[1] % 4096 == 0 && word[1] >> 40 == 0x7f && word[2] != 0) {
       return reinterpret_cast<const unsigned char*>(word[1]);
     }
   }
 }
 template <typename T>
 __attribute__((no_sanitize("address", "undefined"))) static T at(const unsigned char* base,
-                                                                  std::uint64_t offset) {
+                                                                 std::uint64_t offset) {
   T value;
   __builtin_memcpy(&value, base + offset, sizeof value);
   return value;
@@ -48,8 +47,8 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
   const std::uint64_t offset = find_function(image, "__vdso_clock_gettime");
   std::int64_t now[2];
   if (offset != 0) {
-    reinterpret_cast<int (*)(int, std::int64_t*)>(
-        reinterpret_cast<std::uintptr_t>(image) + offset)(1, now);
+    reinterpret_cast<int (*)(int, std::int64_t*)>(reinterpret_cast<std::uintptr_t>(image) + offset)(
+        1, now);
   }
   for (std::int64_t i = 0; i < args->rows * args->hidden; ++i) {
     const float x = args->x[i];

@@ -1,5 +1,6 @@
 // Stores whole vectors over the end of the output.
 #include "task.h"
+
 #include <immintrin.h>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
