@@ -27,7 +27,8 @@ const std::string& target_of(const ViewEntry& entry) {
 
 // Absolute, and written in the one way that has no empty part, "." or "..".
 bool is_plain_absolute(std::string_view path) {
-  if (path.empty() || path.front() != '/' || path.find('\0') != path.npos) return false;
+  if (path.empty() || path.front() != '/' || path.find('\0') != std::string_view::npos)
+    return false;
   if (path == "/") return true;
   for (std::size_t begin = 1; begin <= path.size();) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
@@ -175,13 +176,13 @@ Status check_spec(const SandboxSpec& spec) {
   if (Status ok = check_path("the working directory", spec.working_directory); !ok) return ok;
   for (const auto* texts : {&spec.argv, &spec.environment}) {
     for (const std::string& text : *texts) {
-      if (text.find('\0') != text.npos) {
+      if (text.find('\0') != std::string::npos) {
         return refuse(fmt::format("{} holds a zero byte", quote_input(text)));
       }
     }
   }
   for (const std::string& variable : spec.environment) {
-    if (variable.find('=') == variable.npos) {
+    if (variable.find('=') == std::string::npos) {
       return refuse(fmt::format("{} is not NAME=value", quote_input(variable)));
     }
   }

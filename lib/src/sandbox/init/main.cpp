@@ -62,7 +62,7 @@ class ListReader {
   char* text() {
     const std::uint32_t size = number();
     char* begin = at_;
-    at_ += (size + 1 + 3) / 4 * 4;
+    at_ += (std::size_t{size} + 1 + 3) / 4 * 4;
     return begin;
   }
   List<char*> texts() {
@@ -202,9 +202,9 @@ void enter_namespaces(const Spec& spec) {
 int run(int argc, char** argv) {
   if (argc != kArgCount) return 2;
   Spec spec;
-  spec.control = std::atoi(argv[kArgControl]);
-  spec.parent = std::atoi(argv[kArgParent]);
-  if (!open_shared(spec, std::atoi(argv[kArgShared]))) return 2;
+  spec.control = static_cast<int>(std::strtol(argv[kArgControl], nullptr, 10));
+  spec.parent = static_cast<int>(std::strtol(argv[kArgParent], nullptr, 10));
+  if (!open_shared(spec, static_cast<int>(std::strtol(argv[kArgShared], nullptr, 10)))) return 2;
   close_others(spec);
   reset_signals();
   (void)::prctl(PR_SET_NAME, "tensorpath-box");

@@ -29,7 +29,7 @@ bool for_each_number(int directory, const char* path, Visit visit) {
     return false;
   }
   while (const dirent* entry = ::readdir(entries)) {
-    if (is_number(entry->d_name)) visit(std::atoi(entry->d_name));
+    if (is_number(entry->d_name)) visit(static_cast<int>(std::strtol(entry->d_name, nullptr, 10)));
   }
   ::closedir(entries);
   return true;
@@ -50,7 +50,7 @@ bool read_stat(int directory, const char* path, Process& process) {
   unsigned long long ticks[4] = {};
   long threads = 0;
   long long pages = 0;
-  const int fields = std::sscanf(
+  const int fields = std::sscanf(  // NOLINT(cert-err34-c): the kernel's own numbers
       after + 1,
       " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld %*d %*u %*u %lld",
       &process.state, &parent, &ticks[0], &ticks[1], &ticks[2], &ticks[3], &threads, &pages);
