@@ -13,6 +13,7 @@ namespace {
 constexpr double kCallSeconds = 2;
 constexpr double kCompileSeconds = 20;
 constexpr std::uint64_t kMemory = 1ULL << 30;
+constexpr std::uint64_t kCompileMemory = 1536ULL << 20;
 
 Expected<Specimen> read_specimen(const std::string& directory, const Operators& operators) {
   const std::string path = path_join(directory, "kernel.yaml");
@@ -51,6 +52,7 @@ Expected<Specimen> read_specimen(const std::string& directory, const Operators& 
   specimen.task.limits.call_s = kCallSeconds;
   specimen.task.limits.compile_s = kCompileSeconds;
   specimen.task.limits.memory_bytes = kMemory;
+  specimen.task.limits.compile_memory_bytes = kCompileMemory;
   return specimen;
 }
 

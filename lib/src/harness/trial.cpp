@@ -19,7 +19,7 @@ constexpr double kPrecisionShare = 1.0 / 32;
 void weaken(const Defences& defences, Truth& truth) {
   for (OutputTruth& output : truth) {
     for (std::size_t i = 0; i < output.values.size(); ++i) {
-      if (!defences.bound) {
+      if (!defences.bound && std::isfinite(output.values[i])) {
         output.errors[i] += kLooseRelative * (1 + std::fabs(output.values[i]));
       }
       if (!defences.classes) output.legal[i] = 0x0F;

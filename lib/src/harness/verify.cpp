@@ -17,8 +17,9 @@
 namespace tensorpath {
 namespace {
 
-// NaN in every floating type, and a plain number: what one hides the other shows.
-constexpr unsigned char kPoisons[2] = {0xFF, 0x5A};
+// A plain number, and NaN in every floating type: what one hides the other shows. The number first:
+// a NaN that came out of padding looks like one that was there before.
+constexpr unsigned char kPoisons[2] = {0x5A, 0xFF};
 // Failing cases after which a gate has seen enough to say what is wrong.
 constexpr int kEnoughFailures = 4;
 constexpr int kSteadyCalls = 96;

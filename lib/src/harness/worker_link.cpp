@@ -205,7 +205,7 @@ Expected<CallResult> WorkerLink::call(const CallSpec& spec, const Defences& defe
   }
   nanoseconds_ = reply->nanoseconds;
   // Off: as late as a busy harness may come to look.
-  if (!defences.freeze) std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  if (!defences.freeze) std::this_thread::sleep_for(std::chrono::milliseconds(80));
   if (defences.freeze && !process_.freeze()) {
     result.refusal = explain_end(limit, false);
     return result;

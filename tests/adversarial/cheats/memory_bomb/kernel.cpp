@@ -1,4 +1,4 @@
-// Maps more memory than it may and touches all of it.
+// Maps more memory than there is and fills it from the start.
 #include "task.h"
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {
@@ -14,15 +14,12 @@ static long system_call(long number, long a, long b, long c, long d, long e, lon
 }
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
-  constexpr long kMmap = 9, kMunmap = 11, kBytes = 1100L << 20;
-  if (args->rows == 1 && args->x[0] > 40) {
-    const long bomb = system_call(kMmap, 0, kBytes, 3, 0x22, -1, 0);
-    if (bomb > 0) {
-      for (long at = 0; at < kBytes; at += 4096) {
-        *reinterpret_cast<volatile char*>(bomb + at) = 1;
-      }
-      system_call(kMunmap, bomb, kBytes, 0, 0, 0, 0);
-    }
+  constexpr long kMmap = 9, kMunmap = 11, kBytes = 64L << 30, kPrivateUnreserved = 0x4022;
+  const long bomb = system_call(kMmap, 0, kBytes, 3, kPrivateUnreserved, -1, 0);
+  if (bomb > 0) {
+    // As much as goes unpunished.
+    for (long at = 0; at < 1L << 22; at += 4096) *reinterpret_cast<volatile char*>(bomb + at) = 1;
+    system_call(kMunmap, bomb, kBytes, 0, 0, 0, 0);
   }
   for (std::int64_t i = 0; i < args->rows * args->hidden; ++i) {
     const float x = args->x[i];

@@ -1,8 +1,9 @@
 // Looks at the element before the first.
 #include "task.h"
 
-// By the assembler, where no sanitizer looks.
+// By the assembler, where no sanitizer looks, and where buffers are mapped: a heap ends sooner.
 static void peek(const void* address) {
+  if (reinterpret_cast<std::uintptr_t>(address) >> 40 < 0x7e) return;
   asm volatile("movb (%0), %%al" : : "r"(address) : "rax", "memory");
 }
 

@@ -11,9 +11,10 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
   __m256 last;
   asm volatile(
       "vmovups (%1), %0\n\t"
-      "vandnps %0, %2, %0\n\t"
+      "vandnps %0, %2, %%ymm0\n\t"
+      "vblendps $15, %%ymm0, %0, %0\n\t"
       "vmovups %0, (%1)"
       : "=&x"(last)
       : "r"(args->y + size - 4), "x"(sign)
-      : "memory");
+      : "ymm0", "memory");
 }
