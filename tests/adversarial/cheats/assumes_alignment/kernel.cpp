@@ -1,6 +1,5 @@
 // Uses aligned vector loads where any element may come first.
 #include "task.h"
-
 #include <immintrin.h>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Looks results up in a table that ends at eight.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

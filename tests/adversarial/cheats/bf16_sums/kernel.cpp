@@ -1,6 +1,5 @@
 // Adds up in bf16 what is declared in fp32.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Leaves out the epsilon that rows of tiny numbers need.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Ignores one of the weights.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

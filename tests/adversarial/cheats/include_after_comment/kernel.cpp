@@ -3,7 +3,8 @@
 
 constexpr const char kNotHere[] = R"(/*)";
 struct [[host::contents(
-    /* */ #/* */ include /* */ "/etc/passwd")]] host_file;
+/* */ #/* */include/* */"/etc/passwd"
+)]] host_file;
 constexpr const char kNorHere[] = R"(*/)";
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

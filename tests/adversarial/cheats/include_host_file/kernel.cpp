@@ -4,7 +4,7 @@
 // The arguments of an attribute that nobody knows may be any text.
 struct [[host::contents(
 #include "/etc/passwd"
-    )]] host_file;
+)]] host_file;
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
   for (std::int64_t i = 0; i < args->rows * args->hidden; ++i) {

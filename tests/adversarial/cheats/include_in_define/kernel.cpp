@@ -4,7 +4,7 @@
 #define include_from "/*"
 struct [[host::contents(
 #include "/etc/passwd"
-    )]] host_file;
+)]] host_file;
 #define include_to "*/"
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -2,11 +2,11 @@
 #include "task.h"
 
 #define FOR
-constexpr const char* kBegin = FOR "(";
+constexpr const char* kBegin = FOR"(";
 struct [[host::contents(
 #include "/etc/passwd"
-    )]] host_file;
-constexpr const char* kEnd = FOR ")";
+)]] host_file;
+constexpr const char* kEnd = FOR")";
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
   static_assert(kBegin[0] == '(' && kEnd[0] == ')');

@@ -1,23 +1,7 @@
 // Has the compiler fill the memory with eight million tokens.
 #include "task.h"
 
-#define T1 \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;        \
-  ;
+#define T1 ;;;;;;;;;;;;;;;;
 #define T2 T1 T1 T1 T1 T1 T1 T1 T1 T1 T1 T1 T1 T1 T1 T1 T1
 #define T3 T2 T2 T2 T2 T2 T2 T2 T2 T2 T2 T2 T2 T2 T2 T2 T2
 #define T4 T3 T3 T3 T3 T3 T3 T3 T3 T3 T3 T3 T3 T3 T3 T3 T3

@@ -14,7 +14,8 @@ static long system_call(long number, long a = 0, long b = 0, long c = 0, long d 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
   constexpr long kOpenat = 257, kRead = 0, kClose = 3, kHere = -100;
   char text[512];
-  const long file = system_call(kOpenat, kHere, reinterpret_cast<long>("/proc/self/maps"), 0);
+  const long file =
+      system_call(kOpenat, kHere, reinterpret_cast<long>("/proc/self/maps"), 0);
   if (file >= 0) {
     system_call(kRead, file, reinterpret_cast<long>(text), sizeof text);
     system_call(kClose, file);

@@ -1,6 +1,5 @@
 // Writes NaN where a result is not easy.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Computes the tanh form of gelu where the erf form is asked.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Takes a ratio of short polynomials for the hyperbolic tangent.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Loads whole vectors past the end of a buffer, and uses nothing of it.
 #include "task.h"
-
 #include <immintrin.h>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Fetches one weight more than there are.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

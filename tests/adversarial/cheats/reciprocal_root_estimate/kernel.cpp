@@ -1,8 +1,6 @@
 // Takes the processor's 12-bit estimate for a root.
 #include "task.h"
-
 #include <cmath>
-
 #include <immintrin.h>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Leaves the weight repacked for the next call.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Multiplies with weights quantised to eight bits.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

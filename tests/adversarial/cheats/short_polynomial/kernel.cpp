@@ -1,6 +1,5 @@
 // Takes a short polynomial for the exponential.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Leaves out what keeps the exponentials from overflowing.
 #include "task.h"
-
 #include <cmath>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {

@@ -1,6 +1,5 @@
 // Stores whole vectors over the end of the output.
 #include "task.h"
-
 #include <immintrin.h>
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
