@@ -26,7 +26,7 @@ Expected<Specimen> read_specimen(const std::string& directory, const Operators& 
   specimen.name = directory.substr(directory.rfind('/') + 1);
   specimen.about = map.text("about").value_or("");
   specimen.mechanism = map.text("mechanism").value_or("");
-  specimen.caught_as = map.text("catch").value_or("");
+  specimen.caught_as = map.text_list("catch");
   specimen.defence = map.text_list("defence");
   const std::string op = map.text("op").value_or("");
   const std::string language = map.text("language").value_or("cpp");

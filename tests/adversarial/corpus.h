@@ -17,7 +17,8 @@ struct Specimen {
   KernelTask task;
   // Of cheats:
   std::string mechanism;
-  std::string caught_as;             // failure_class
+  // Failure classes that may catch it; several where the first hidden case to fail decides.
+  std::vector<std::string> caught_as;
   std::vector<std::string> defence;  // whose absence lets it pass
   [[nodiscard]] bool is_cheat() const { return !caught_as.empty(); }
 };
