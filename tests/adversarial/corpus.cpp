@@ -11,8 +11,8 @@ namespace {
 // Small enough that a cheat that spins or hoards is over soon, large enough for every honest
 // kernel.
 constexpr double kCallSeconds = 2;
-constexpr double kCompileSeconds = 20;
-constexpr std::uint64_t kMemory = 1ULL << 30;
+constexpr double kCompileSeconds = 6;
+constexpr std::uint64_t kMemory = 256ULL << 20;
 constexpr std::uint64_t kCompileMemory = 1536ULL << 20;
 
 Expected<Specimen> read_specimen(const std::string& directory, const Operators& operators) {
