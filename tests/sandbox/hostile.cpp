@@ -57,6 +57,9 @@ int write_path(const Arguments& a) {
   return result_of(::write(fd, "x", 1));
 }
 
+// Changes nothing, even where it is allowed.
+int open_to_write(const Arguments& a) { return result_of(::open(a[0].c_str(), O_WRONLY)); }
+
 int connect_tcp(const Arguments& a) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   if (fd < 0) return errno;
@@ -358,6 +361,7 @@ struct Attempt {
 constexpr Attempt kAttempts[] = {{"read", read_path},
                                  {"list", list},
                                  {"write", write_path},
+                                 {"open_to_write", open_to_write},
                                  {"connect", connect_tcp},
                                  {"connect_abstract", connect_abstract},
                                  {"signal", send_signal},

@@ -106,7 +106,7 @@ void Supervisor::signal_all(int signal) const {
   if (!reaped_program_) (void)::kill(-program_, signal);
   // The filter lets nothing leave the group; what is to die is looked for all the same.
   if (!reaped_program_ && spec_.filter.size > 0 && signal != SIGKILL) return;
-  for (const Process& process : list_descendants(spec_)) (void)::kill(process.pid, signal);
+  for (const Process& process : list_descendants(spec_)) signal_process(spec_, process, signal);
 }
 
 bool Supervisor::others_stopped() const {
