@@ -90,7 +90,9 @@ int trace(const Arguments& a) {
 int read_memory(const Arguments& a) {
   std::uint64_t secret = 0;
   iovec local{&secret, sizeof secret};
-  iovec remote{reinterpret_cast<void*>(std::stoull(a[1])), sizeof secret};
+  iovec remote{nullptr, sizeof secret};
+  const std::uintptr_t address = std::stoull(a[1]);
+  std::memcpy(&remote.iov_base, &address, sizeof address);
   if (::process_vm_readv(std::stoi(a[0]), &local, 1, &remote, 1, 0) > 0) return 0;
   const int error = errno;
   const int fd = ::open(("/proc/" + a[0] + "/mem").c_str(), O_RDONLY);
