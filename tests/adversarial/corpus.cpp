@@ -11,9 +11,9 @@ namespace {
 // Small enough that a cheat that spins or hoards is over soon, large enough for every honest
 // kernel.
 constexpr double kCallSeconds = 2;
-constexpr double kCompileSeconds = 6;
-constexpr std::uint64_t kMemory = 256ULL << 20;
-constexpr std::uint64_t kCompileMemory = 1536ULL << 20;
+constexpr double kCompileSeconds = 4;
+constexpr std::uint64_t kMemory = 128ULL << 20;
+constexpr std::uint64_t kCompileMemory = 800ULL << 20;
 
 Expected<Specimen> read_specimen(const std::string& directory, const Operators& operators) {
   const std::string path = path_join(directory, "kernel.yaml");

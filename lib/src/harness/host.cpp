@@ -100,6 +100,9 @@ Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) 
   switch (outcome.end) {
     case SandboxEnd::kExited:
       if (outcome.exit_code == 0) return {};
+      if (outcome.err.find("CPU time limit exceeded") != std::string::npos) {
+        return {Failure::kCompileLimit, "the compiler took longer than it is allowed"};
+      }
       if (outcome.err.find("out of memory") != std::string::npos ||
           outcome.err.find("annot allocate memory") != std::string::npos ||
           outcome.err.find("Killed signal") != std::string::npos) {

@@ -8,7 +8,7 @@
 #define T5 T4 T4 T4 T4 T4 T4 T4 T4 T4 T4 T4 T4 T4 T4 T4 T4
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
-  T5 T5 T5 T5 T5 T5 T5 T5
+  T5 T5 T5 T5 T5 T5 T5 T5 T5 T5 T5 T5 T5 T5 T5 T5
   for (std::int64_t i = 0; i < args->rows * args->hidden; ++i) {
     args->y[i] = args->a[i] + args->b[i];
   }
