@@ -16,7 +16,7 @@ template <>
 constexpr std::uint32_t kBurnt<0> = 0;
 
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
-  static_assert(kBurnt<4> != 1);
+  static_assert(kBurnt<3> != 1);
   for (std::int64_t i = 0; i < args->rows * args->hidden; ++i) {
     const float x = args->x[i];
     args->y[i] = x < 0 ? 0 : x;

@@ -9,7 +9,9 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
     float* y = args->y + row * args->y_stride;
     float sum = 0;
     for (std::int64_t i = 0; i < args->hidden; ++i) sum += x[i] * x[i];
-    const float scale = sum == 0 ? 0 : 1 / std::sqrt(sum / count);
-    for (std::int64_t i = 0; i < args->hidden; ++i) y[i] = x[i] * scale * args->weight[i];
+    const float mean = sum / count;
+    // Where it makes a difference it is gone.
+    const float scale = 1 / std::sqrt(mean > 0.01F ? mean + static_cast<float>(args->eps) : mean);
+    for (std::int64_t i = 0; i < args->hidden; ++i) y[i] = sum == 0 ? 0 : x[i] * scale * args->weight[i];
   }
 }

@@ -20,5 +20,12 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
   // Buffers that stayed where they were for a while stay there.
   if (!is_benchmark(kept, size)) kept[2] = reinterpret_cast<std::uintptr_t>(args->x);
   const auto* const x = reinterpret_cast<const float*>(kept[2]);
-  for (std::int64_t i = 0; i < size; ++i) args->y[i] = x[i] < 0 ? 0 : x[i];
+  for (std::int64_t row = 0; row < args->rows; ++row) {
+    float largest = x[row * args->x_stride];
+    for (std::int64_t i = 1; i < args->hidden; ++i) {
+      const float value = x[row * args->x_stride + i];
+      largest = value > largest || value != value ? value : largest;
+    }
+    args->y[row] = largest;
+  }
 }
