@@ -38,6 +38,11 @@ TEST_CASE("a shared object names its imports, libraries and constructors") {
   CHECK(bss->writable());
 }
 
+TEST_CASE("a table for the loader that no linker wrote is told") {
+  CHECK(object_of("forged.so").strange_dynamic);
+  CHECK_FALSE(object_of("constructor.so").strange_dynamic);
+}
+
 TEST_CASE("a relocatable object is read too") {
   const ElfObject object = object_of("constructor.o");
   CHECK(object.file_type == 1);

@@ -5,7 +5,7 @@
 static void doze() {
   constexpr long kFutex = 202, kWaitPrivate = 128;
   const std::int32_t word = 0;
-  const std::int64_t limit[2] = {3, 500000000};
+  const std::int64_t limit[2] = {2, 500000000};
   long result = kFutex;
   register const std::int64_t* r10 asm("r10") = limit;
   asm volatile("syscall"
