@@ -22,6 +22,8 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\f\v") - begin + 1);
 }
 
+// Characters before the parenthesis of a raw string: the standard's limit.
+constexpr std::size_t kMostDelimiter = 16;
 // Ways to tell the instrumented builds from the plain one, or to be left out of them.
 constexpr std::array<std::string_view, 5> kSanitizerWords = {
     "no_sanitize", "no-sanitize", "no_address_safety", "disable_sanitizer", "__SANITIZE"};
@@ -30,8 +32,9 @@ constexpr std::array<std::string_view, 5> kSanitizerWords = {
 struct Stripped {
   std::string code;      // literals of text are empty there, but for those of includes
   std::string literals;  // their contents, a line each, escapes undone
-  // Something that compilers read in more than one way: a raw string with a splice in it, one right
-  // behind another literal, characters beyond ASCII outside of literals.
+  // Something that compilers read in more than one way: a raw string with a splice in it, without
+  // an end, in a directive of one line or right behind another literal; characters beyond ASCII
+  // outside of literals.
   bool ambiguous = false;
 };
 
@@ -132,10 +135,16 @@ class Stripper {
   }
 
  private:
+  [[nodiscard]] std::string_view line() const {
+    const std::size_t begin = out_.code.rfind('\n') + 1;  // npos + 1 is 0
+    return trimmed(std::string_view(out_.code).substr(begin));
+  }
+  [[nodiscard]] bool in_directive() const {
+    return line().substr(0, 1) == "#" || line().substr(0, 2) == "%:";
+  }
   // Whether the line so far is a directive that a header's name may follow.
   [[nodiscard]] bool after_include() const {
-    const std::size_t line = out_.code.rfind('\n') + 1;  // npos + 1 is 0
-    std::string_view text = trimmed(std::string_view(out_.code).substr(line));
+    std::string_view text = line();
     if (text.substr(0, 1) == "#") {
       text.remove_prefix(1);
     } else if (text.substr(0, 2) == "%:") {
@@ -186,6 +195,11 @@ class Stripper {
       const std::size_t end = text_.find(close, open);
       out_.literals += text_.substr(open, end == std::string::npos ? end : end - open);
       at_ = end == std::string::npos ? text_.size() : end + close.size();
+      const std::string_view all = std::string_view(text_).substr(begin, at_ - begin);
+      const bool odd = close.find_first_of(" \\\t\v\f\n\"", 1) != close.size() - 1 ||
+                       close.size() > kMostDelimiter + 2;
+      out_.ambiguous |= end == std::string::npos || odd ||
+                        (in_directive() && all.find('\n') != std::string_view::npos);
       out_.ambiguous |= std::any_of(spliced_.joins.begin(), spliced_.joins.end(),
                                     [&](std::size_t join) { return join >= begin && join <= at_; });
     } else {
@@ -207,13 +221,16 @@ class Stripper {
     while (at_ < text_.size() && text_[at_] != '\'' && text_[at_] != '\n') {
       at_ += text_[at_] == '\\' ? 2 : 1;
     }
-    at_ = std::min(at_ + 1, text_.size());
+    at_ = std::min(at_, text_.size());
+    // A line that ends first ends it too.
+    if (at_ < text_.size() && text_[at_] == '\'') ++at_;
     out_.code += "0";
     suffix();
   }
   // Of a user-defined literal.
   void suffix() {
-    if (at_ < text_.size() && in_word(text_[at_])) out_.ambiguous |= takes_raw_prefix();
+    if (at_ >= text_.size() || !in_word(text_[at_]) || is_digit(text_[at_])) return;
+    out_.ambiguous |= takes_raw_prefix();
   }
 
   Spliced spliced_;
@@ -281,7 +298,8 @@ Refusal scan_includes(std::string_view source, const std::string& file,
   if (stripped.ambiguous) {
     return {Failure::kForbiddenDirective,
             fmt::format("{}: it could be read in more than one way: a raw string that holds a "
-                        "continued line or touches another literal, or characters beyond ASCII",
+                        "continued line, has no end or touches another literal, or characters "
+                        "beyond ASCII",
                         file)};
   }
   // The assembler does not mind the case.
