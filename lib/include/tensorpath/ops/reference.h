@@ -590,25 +590,29 @@ class Sum<Emulated> {
   std::vector<float> terms_;
 };
 
-// Sum over i < n of a[i * step_a] * b[i * step_b]: what matrix products are made of, and fast.
+// Sum over i < n of a[i * step_a] * b[i * step_b]: what matrix products are made of, and fast. A
+// bias is one term more: it may be what the sum starts from as well as what is added last.
 template <typename Number>
 Number dot(const Call& call, const Tensor& a, std::int64_t begin_a, std::int64_t step_a,
-           const Tensor& b, std::int64_t begin_b, std::int64_t step_b, std::int64_t n) {
+           const Tensor& b, std::int64_t begin_b, std::int64_t step_b, std::int64_t n,
+           const Number* bias = nullptr) {
   Sum<Number> sum(call);
   for (std::int64_t i = 0; i < n; ++i) {
     sum.add(a.at<Number>(begin_a + i * step_a) * b.at<Number>(begin_b + i * step_b));
   }
+  if (bias != nullptr) sum.add(*bias);
   return sum.total();
 }
 template <>
 inline Exact dot<Exact>(const Call& call, const Tensor& a, std::int64_t begin_a,
                         std::int64_t step_a, const Tensor& b, std::int64_t begin_b,
-                        std::int64_t step_b, std::int64_t n) {
+                        std::int64_t step_b, std::int64_t n, const Exact* bias) {
   const double* x = a.values + begin_a;
   const double* y = b.values + begin_b;
-  double value = 0;
-  double magnitude = 0;
-  bool integers = true;  // then every partial sum is one, and small ones are exact
+  double value = bias != nullptr ? bias->value : 0;
+  double magnitude = std::fabs(value);
+  // Then every partial sum is one, and small ones are exact.
+  bool integers = value == std::nearbyint(value);
   for (std::int64_t i = 0; i < n; ++i) {
     const double product = x[i * step_a] * y[i * step_b];
     value += product;
@@ -618,8 +622,10 @@ inline Exact dot<Exact>(const Call& call, const Tensor& a, std::int64_t begin_a,
   if (!std::isfinite(value)) return {value, 0};
   if (magnitude > kLargest) return {value, kAny};
   if (integers && magnitude <= 1 / call.accumulate_unit) return {value, 0};
-  return {value, (call.accumulate_unit * sum_growth(n) + kUnit) * magnitude +
-                     static_cast<double>(n) * kSmallestNormal};
+  const std::int64_t terms = bias != nullptr ? n + 1 : n;
+  return {value, (call.accumulate_unit * sum_growth(terms) + kUnit) * magnitude +
+                     static_cast<double>(terms) * kSmallestNormal +
+                     (bias != nullptr ? bias->error : 0)};
 }
 
 // What a reference file offers. The judge is null unless an output's rule asks for one.
