@@ -108,10 +108,11 @@ void judge_weights(const Call& call, const Token& token, const Tensor& weights, 
   for (const std::int64_t expert : token.chosen) {
     sum.add(token.weights[static_cast<std::size_t>(expert)]);
   }
+  const Exact total = sum.total();
   for (std::size_t i = 0; i < token.chosen.size(); ++i) {
     const std::int64_t at = first + static_cast<std::int64_t>(i);
     Exact weight = token.weights[static_cast<std::size_t>(token.chosen[i])];
-    if (call.attribute("renormalize") != 0) weight = weight / sum.total();
+    if (call.attribute("renormalize") != 0) weight = weight / total;
     const double allowed = rounded(weight.value, weight.error).error;
     const double off = std::fabs(weights[at] - weight.value);
     if (!(off <= allowed)) {
@@ -133,7 +134,8 @@ void weigh(const Call& call, std::vector<Exact>& weights) {
   }
   Sum<Exact> sum(call);
   for (const Exact& weight : weights) sum.add(weight);
-  for (Exact& weight : weights) weight = weight / sum.total();
+  const Exact total = sum.total();
+  for (Exact& weight : weights) weight = weight / total;
 }
 
 void judge(const Call& call, const Tensor* written, Judgement& judgement) {

@@ -91,8 +91,7 @@ void sampling(const Call& call) {
 }
 
 // How far a running fp32 sum strays on the way. Of many weights of few different sizes the
-// roundings all point one way: far beyond the random walk of Sum's bound, and still what plain
-// kernels do.
+// roundings all point one way: far beyond a random walk, and still what plain kernels do.
 double drift(const std::vector<Exact>& weights, const std::vector<Index>& ids) {
   double exact = 0;
   float running = 0;
@@ -108,14 +107,19 @@ double drift(const std::vector<Exact>& weights, const std::vector<Index>& ids) {
 
 // Of any sum of the `count` heaviest, and of comparing two of them.
 double tolerance_of(const Call& call, const Row<Exact>& row, Index count) {
-  const Exact sum = sum_of(call, row.weights, row.order, count);
   std::vector<Index> ids(row.order.begin(), row.order.begin() + static_cast<std::ptrdiff_t>(count));
+  Exact sum;
+  for (const Index id : ids) {
+    sum = {sum.value + row.weights[id].value, sum.error + row.weights[id].error};
+  }
+  const double walked =
+      call.accumulate_unit * sum_growth(static_cast<std::int64_t>(count)) * sum.value;
   double strayed = drift(row.weights, ids);
   std::reverse(ids.begin(), ids.end());
   strayed = std::max(strayed, drift(row.weights, ids));
   std::sort(ids.begin(), ids.end());
   strayed = std::max(strayed, drift(row.weights, ids));
-  return 2 * std::max(sum.error, strayed) + 8 * kUnit * sum.value;
+  return 2 * (sum.error + std::max(walked, strayed)) + 8 * kUnit * sum.value;
 }
 
 // What legal implementations keep of a row: each token never, perhaps (a tie at a threshold, or so

@@ -57,6 +57,9 @@ int write_path(const Arguments& a) {
   return result_of(::write(fd, "x", 1));
 }
 
+// Changes nothing, even where it is allowed.
+int open_to_write(const Arguments& a) { return result_of(::open(a[0].c_str(), O_WRONLY)); }
+
 int connect_tcp(const Arguments& a) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   if (fd < 0) return errno;
@@ -87,7 +90,9 @@ int trace(const Arguments& a) {
 int read_memory(const Arguments& a) {
   std::uint64_t secret = 0;
   iovec local{&secret, sizeof secret};
-  iovec remote{reinterpret_cast<void*>(std::stoull(a[1])), sizeof secret};
+  iovec remote{nullptr, sizeof secret};
+  const std::uintptr_t address = std::stoull(a[1]);
+  std::memcpy(&remote.iov_base, &address, sizeof address);
   if (::process_vm_readv(std::stoi(a[0]), &local, 1, &remote, 1, 0) > 0) return 0;
   const int error = errno;
   const int fd = ::open(("/proc/" + a[0] + "/mem").c_str(), O_RDONLY);
@@ -358,6 +363,7 @@ struct Attempt {
 constexpr Attempt kAttempts[] = {{"read", read_path},
                                  {"list", list},
                                  {"write", write_path},
+                                 {"open_to_write", open_to_write},
                                  {"connect", connect_tcp},
                                  {"connect_abstract", connect_abstract},
                                  {"signal", send_signal},

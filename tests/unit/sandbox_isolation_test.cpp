@@ -290,8 +290,15 @@ TEST_CASE("root's sandboxes run as an unprivileged user where the view allows it
       CHECK(kept.level_reason.find("runs as root without capabilities") != std::string::npos);
       if (!way.view_holds()) continue;
       spec.need_proc = true;
-      spec.argv = {hostile.program(), "write", "/proc/sys/kernel/core_pattern"};
-      CHECK(refused(attempt(way, spec)));
+      for (const bool own : {false, true}) {
+        spec.own_proc = own;
+        spec.argv = {hostile.program(), "open_to_write", "/proc/sys/kernel/core_pattern"};
+        CHECK(refused(attempt(way, spec)));
+        spec.argv.back() = "/proc/sysrq-trigger";
+        CHECK(refused(attempt(way, spec)));
+        spec.argv.back() = "/proc/self/comm";
+        CHECK(worked(attempt(way, spec)) == own);
+      }
     }
   }
 }

@@ -98,6 +98,7 @@ struct Process {
   pid_t parent;
   char state;  // as in proc(5): T is stopped, Z a zombie
   std::uint32_t threads;
+  std::uint64_t started;  // with the pid, a name that is never used again
   std::uint64_t resident_bytes;
   double cpu_s;  // its own and of those it has waited for
 };
@@ -111,6 +112,8 @@ struct Descendants {
   [[nodiscard]] const Process* end() const { return data + size; }
 };
 Descendants list_descendants(const Spec& spec);
+// Signals that process and no other: by now its pid may be somebody else's.
+void signal_process(const Spec& spec, const Process& process, int signal);
 bool all_threads_stopped(const Spec& spec, pid_t pid);
 std::uint64_t count_tasks_of(const Spec& spec, unsigned uid);
 

@@ -92,9 +92,10 @@ int make_ruleset(const Spec& spec) {
     add_rule(spec, ruleset, node, rights_of_item(kViewDevice));
   }
   // Memory and environment of processes outside stay closed: Landlock denies tracing them.
-  if (spec.settings().need_proc != kNoProc) {
-    const bool own = spec.settings().need_proc == kOwnProc;
-    add_rule(spec, ruleset, "/proc", rights_of_item(own ? kViewDevice : 0));
+  if (spec.settings().need_proc != kNoProc) add_rule(spec, ruleset, "/proc", rights_of_item(0));
+  // About itself alone: elsewhere in /proc are the kernel's settings, which root owns.
+  if (spec.settings().need_proc == kOwnProc) {
+    add_rule(spec, ruleset, "/proc/self", kReadFile | kReadDirectory | kWriteFile);
   }
   if (spec.temporary != nullptr) {
     add_rule(spec, ruleset, spec.temporary, rights_of_item(kViewWritable));

@@ -213,6 +213,10 @@ int run(int argc, char** argv) {
   spec.host_proc = ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (spec.namespaces() && ::getpid() != 1) enter_namespaces(spec);
   spec.init_pid = ::getpid();
+  // From here on a signal to "all" is one to all of the namespace.
+  if (spec.namespaces() && spec.init_pid != 1) {
+    fail_start(spec, StartFailure::kRefused, "cannot be first in a pid namespace", "", EPERM);
+  }
   if (parent_is_gone(spec)) return 1;
   open_standard(spec);
   if (spec.namespaces()) {

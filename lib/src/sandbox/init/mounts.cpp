@@ -137,7 +137,8 @@ void mount_proc(const Spec& spec) {
   }
   if (!own) return;
   // What is not a process stays read-only, whoever the program runs as.
-  for (const char* part : {"proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus", "proc/fs"}) {
+  for (const char* part : {"proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus", "proc/fs",
+                           "proc/acpi", "proc/scsi", "proc/mtrr"}) {
     if (::access(part, F_OK) != 0) continue;
     if (::mount(part, part, nullptr, MS_BIND | MS_REC, nullptr) != 0 ||
         ::mount(nullptr, part, nullptr, MS_BIND | MS_REMOUNT | kFlags | MS_RDONLY, nullptr) != 0) {

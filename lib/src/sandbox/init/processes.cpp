@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace tensorpath::sandbox {
@@ -49,13 +50,17 @@ bool read_stat(int directory, const char* path, Process& process) {
   int parent = 0;
   unsigned long long ticks[4] = {};
   long threads = 0;
+  unsigned long long started = 0;
   long long pages = 0;
   const int fields = std::sscanf(  // NOLINT(cert-err34-c): the kernel's own numbers
       after + 1,
-      " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld %*d %*u %*u %lld",
-      &process.state, &parent, &ticks[0], &ticks[1], &ticks[2], &ticks[3], &threads, &pages);
-  if (fields != 8) return false;
+      " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld %*d %llu %*u "
+      "%lld",
+      &process.state, &parent, &ticks[0], &ticks[1], &ticks[2], &ticks[3], &threads, &started,
+      &pages);
+  if (fields != 9) return false;
   process.parent = parent;
+  process.started = started;
   process.threads = static_cast<std::uint32_t>(threads);
   process.resident_bytes =
       static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(::getpagesize());
@@ -111,6 +116,19 @@ Descendants list_descendants(const Spec& spec) {
   });
   if (!read) return {nullptr, 0, false};
   return {all, keep_descendants(all, size, spec.init_pid), true};
+}
+
+void signal_process(const Spec& spec, const Process& process, int signal) {
+  const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
+  if (fd < 0) return;
+  char path[64];
+  std::snprintf(path, sizeof path, "%d/stat", process.pid);
+  Process now{};
+  // Whoever has the pid after the descriptor was opened is who the descriptor means.
+  if (read_stat(spec.proc, path, now) && now.started == process.started) {
+    (void)::syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0);
+  }
+  ::close(fd);
 }
 
 bool all_threads_stopped(const Spec& spec, pid_t pid) {

@@ -104,7 +104,9 @@ void Supervisor::signal_all(int signal) const {
   // All of a group at once: no fork slips through. The group's number is the program's for as long
   // as the program has not been waited for.
   if (!reaped_program_) (void)::kill(-program_, signal);
-  for (const Process& process : list_descendants(spec_)) (void)::kill(process.pid, signal);
+  // The filter lets nothing leave the group; what is to die is looked for all the same.
+  if (!reaped_program_ && spec_.filter.size > 0 && signal != SIGKILL) return;
+  for (const Process& process : list_descendants(spec_)) signal_process(spec_, process, signal);
 }
 
 bool Supervisor::others_stopped() const {

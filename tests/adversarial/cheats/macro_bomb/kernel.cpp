@@ -1,4 +1,4 @@
-// Has the compiler fill the memory with eight million tokens.
+// Has the compiler fill the memory with thirty-two million tokens.
 #include "task.h"
 
 #define T1 ;;;;;;;;;;;;;;;;
