@@ -1,4 +1,5 @@
-// The bound of matmul holds wherever a kernel adds the bias: before the products or after them.
+// The bound of matmul holds wherever a kernel adds the bias, and where an activation follows a sum
+// so large that its rounding errors decide its sign.
 #include "catch.h"
 
 #include <cmath>
@@ -60,10 +61,49 @@ std::int64_t refused(const Trial& trial, bool bias_first) {
   return compare(trial.spec, trial.domain, trial.one, trial.data, trial.truth, written)->wrong;
 }
 
+// Products of 1e30 that cancel but for the last one, and an activation of their sum.
+Trial trial_of_huge_products(double activation, double last) {
+  const auto operators = Operators::load({TENSORPATH_SOURCE_DIR "/kernels/ops"}).value();
+  Trial trial;
+  trial.spec = **operators.find("matmul");
+  trial.domain =
+      make_domain(trial.spec, DType::kFp32, {}, {{"bias", 0}, {"activation", activation}}).value();
+  trial.one.dims = {{"m", 1}, {"n", 1}, {"k", kTerms}};
+  trial.data = materialise(trial.spec, trial.domain, trial.one).value();
+  for (std::size_t p = 0; p < kTerms; ++p) {
+    trial.data.inputs[0].values[p] = p + 2 < kTerms ? 1e15 : 0;
+    trial.data.inputs[1].values[p] = p % 2 == 0 ? 1e15 : -1e15;
+  }
+  trial.data.inputs[0].values.back() = last;
+  trial.truth = compute_truth(trial.spec, trial.domain, trial.one, trial.data).value();
+  return trial;
+}
+
+bool accepts(const Trial& trial, double y) {
+  std::vector<TensorData> written = trial.data.outputs;
+  written.front().storage.resize(4);
+  store_bits(DType::kFp32, written.front().storage.data(), 0, encode(DType::kFp32, y));
+  read_storage(written.front());
+  return compare(trial.spec, trial.domain, trial.one, trial.data, trial.truth, written)->passed();
+}
+
 }  // namespace
 
 TEST_CASE("sums may start from the bias or end with it") {
   const Trial trial = trial_with_large_biases();
   CHECK(refused(trial, true) == 0);
   CHECK(refused(trial, false) == 0);
+}
+
+TEST_CASE("an activation takes a huge sum of unknown sign for either") {
+  for (const double activation : {2.0, 3.0}) {
+    // -1e21, which rounding errors of 1e22 and more drown.
+    const Trial drowned = trial_of_huge_products(activation, 1e6);
+    CHECK(accepts(drowned, 1e22));
+    CHECK(accepts(drowned, 0));
+    // -1e30 is negative in whatever order, and so its activation is zero.
+    const Trial clear = trial_of_huge_products(activation, 1e15);
+    CHECK(accepts(clear, 0));
+    CHECK_FALSE(accepts(clear, 1e22));
+  }
 }
