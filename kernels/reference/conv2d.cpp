@@ -88,16 +88,17 @@ void conv2d(const Call& call) {
         for (std::int64_t c = 0; c < group_channels; ++c) {
           const std::int64_t channel = group * group_channels + c;
           const std::int64_t at = (image * groups * group_channels + channel) * places + place;
-          Number sum = dot<Number>(call, pixels, 0, 1, weight, channel * size, 1, size);
+          const Number addend = bias.at<Number>(channel);
+          const Number* start = biased ? &addend : nullptr;
+          Number sum = dot<Number>(call, pixels, 0, 1, weight, channel * size, 1, size, start);
           if (patch.padded && !std::isfinite(sum.value)) {
             // A kernel may leave the padding out or multiply by its zeros, which infinity and NaN
             // tell apart.
             const std::vector<double> inside = weights_inside(patch, weight, channel * size);
             const Tensor taps{"taps", inside.data(), nullptr, size, &size, 1};
             if (std::isnan(sum.value)) y.allow(at, Output::kNan);
-            sum = dot<Number>(call, pixels, 0, 1, taps, 0, 1, size);
+            sum = dot<Number>(call, pixels, 0, 1, taps, 0, 1, size, start);
           }
-          if (biased) sum = sum + bias.at<Number>(channel);
           y.set(at, sum);
         }
       }

@@ -31,8 +31,8 @@ void matmul(const Call& call) {
   const auto activation = static_cast<std::int64_t>(call.attribute("activation"));
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
-      Number sum = dot<Number>(call, a, i * k, 1, b, j, n, k);
-      if (biased) sum = sum + bias.at<Number>(j);
+      const Number addend = bias.at<Number>(j);
+      const Number sum = dot<Number>(call, a, i * k, 1, b, j, n, k, biased ? &addend : nullptr);
       y.set(i * n + j, activate(activation, sum));
     }
   }

@@ -53,10 +53,17 @@ struct Emulated {
   float value = 0;
 };
 
+// Too large for fp32 though every input was finite: computed, it is near the value or infinite. Of
+// an unknown number (unknown()) nothing is promised, neither size nor sign.
+inline bool overflowed(const Exact& a) { return a.error == kAny && std::fabs(a.value) > kLargest; }
+inline Exact unknown(double value) { return {std::fabs(value) > kLargest ? 0 : value, kAny}; }
+// Whether the number is known to a factor of two, and with that its sign.
+inline bool is_near(double value, double error) { return error <= std::fabs(value) / 2; }
 // A result past fp32's largest number. An infinity or a NaN is what it is, whatever error it
 // inherits.
 inline Exact unbounded(double value, double error) {
-  return {value, std::isfinite(value) || error == kAny ? kAny : 0};
+  if (!std::isfinite(value)) return error == kAny ? unknown(value) : Exact{value, 0};
+  return is_near(value, error) ? Exact{value, kAny} : unknown(value);
 }
 // One fp32 rounding of an exact result with inherited error. Results that fp32 holds exactly do not
 // round; small ones may be flushed.
@@ -76,8 +83,6 @@ inline Exact approximated(double value, double error, double ulp) {
   return {value, error};
 }
 
-// Too large for fp32 though every input was finite: computed, it is near the value or infinite.
-inline bool overflowed(const Exact& a) { return a.error == kAny && std::fabs(a.value) > kLargest; }
 // The last operation of a formula: an overflow there is the infinity that IEEE 754 gives, and no
 // licence. Only where what went into it is known to better than 2^-10.
 inline Exact settled(Exact a) {
@@ -87,14 +92,33 @@ inline Exact settled(Exact a) {
 // Whether it is known if the number is positive, negative, zero or NaN.
 inline bool has_sign(const Exact& a) { return a.error == 0 || !(std::fabs(a.value) <= a.error); }
 
-inline Exact operator+(Exact a, Exact b) { return rounded(a.value + b.value, a.error + b.error); }
-inline Exact operator-(Exact a, Exact b) { return rounded(a.value - b.value, a.error + b.error); }
+// A result of operands of which one overflowed or is unknown: past the largest number only where
+// that is certain.
+inline Exact unpromised(double value, bool certain) {
+  return certain ? Exact{value, kAny} : unknown(value);
+}
+
 inline Exact operator-(Exact a) { return {-a.value, a.error}; }
+inline Exact operator+(Exact a, Exact b) {
+  const double value = a.value + b.value;
+  if (a.error != kAny && b.error != kAny) return rounded(value, a.error + b.error);
+  if (!overflowed(a)) std::swap(a, b);
+  // An overflow stays one beside what is no more than half of it, and beside one of its own sign.
+  const bool certain =
+      overflowed(a) && (overflowed(b) ? std::signbit(a.value) == std::signbit(b.value)
+                                      : is_near(a.value, std::fabs(b.value) + b.error));
+  return unpromised(value, certain);
+}
+inline Exact operator-(Exact a, Exact b) { return a + -b; }
 inline Exact operator*(Exact a, Exact b) {
-  if (a.error == kAny || b.error == kAny) return {a.value * b.value, kAny};
+  if (a.error == kAny || b.error == kAny) {
+    const auto certain = [](const Exact& x) { return overflowed(x) || is_near(x.value, x.error); };
+    return unpromised(a.value * b.value, certain(a) && certain(b));
+  }
   // An infinite factor hides the other one's error, but for its sign.
   if (!std::isfinite(a.value) || !std::isfinite(b.value)) {
-    return {a.value * b.value, has_sign(a) && has_sign(b) ? 0 : kAny};
+    const double value = a.value * b.value;
+    return has_sign(a) && has_sign(b) ? Exact{value, 0} : unknown(value);
   }
   const auto part = [](double x, double e) { return e == 0 ? 0.0 : std::fabs(x) * e; };
   return rounded(a.value * b.value,
@@ -106,10 +130,12 @@ inline Exact operator/(Exact a, Exact b) {
   if (overflowed(b) && a.error != kAny) {
     return {value, std::fabs(value) + a.error / std::fabs(b.value) + 0x1p-150};
   }
-  if (a.error == kAny || b.error == kAny) return {value, kAny};
-  if (!std::isfinite(a.value)) return {value, has_sign(b) ? 0 : kAny};
+  if (a.error == kAny || b.error == kAny) {
+    return unpromised(value, overflowed(a) && is_near(b.value, b.error));
+  }
+  if (!std::isfinite(a.value)) return has_sign(b) ? Exact{value, 0} : unknown(value);
   const double room = std::fabs(b.value) - b.error;
-  if (b.error > 0 && !(room > 0)) return {value, kAny};
+  if (b.error > 0 && !(room > 0)) return unknown(value);
   double inherited = 0;
   if (a.error > 0 || b.error > 0) inherited = (a.error + std::fabs(value) * b.error) / room;
   if (std::isnan(inherited)) inherited = 0;
@@ -132,35 +158,40 @@ inline Exact sqrt(Exact a) {
 inline Exact rsqrt(Exact a) {
   const double value = 1.0 / std::sqrt(a.value);
   if (overflowed(a)) return {value, value + kSmallestNormal};
-  if (a.error == kAny) return {value, kAny};
+  if (a.error == kAny) return unknown(value);
   const double room = a.value - a.error;
-  if (a.error > 0 && !(room > 0)) return {value, kAny};
+  if (a.error > 0 && !(room > 0)) return unknown(value);
   const double error = a.error == 0 ? 0 : 1.0 / std::sqrt(room) - value;
   return approximated(value, error, kRootUlp);
 }
 inline Exact exp(Exact a) {
   const double value = std::exp(a.value);
   if (overflowed(a) && a.value < 0) return {0, kSmallestNormal};
-  if (a.error == kAny) return {value, kAny};
+  if (a.error == kAny) return unpromised(value, overflowed(a));
   if (std::isinf(a.value) || std::isnan(a.value)) return {value, 0};
-  if (std::isinf(value)) return {value, kAny};  // past float64 too
   // exp2(x * log2(e)) rounds its argument once or twice.
   const double argument = a.error + 2 * kUnit * std::fabs(a.value);
+  if (value > kLargest) {
+    // The power is known to a factor of two, or past the largest number at the least.
+    constexpr double kTwofold = 0.69;
+    constexpr double kLogLargest = 88.8;
+    return unpromised(value, argument <= kTwofold || a.value - argument >= kLogLargest);
+  }
   const double inherited =
       argument < 1 ? value * std::expm1(argument) : std::exp(a.value + argument) - value;
   return approximated(value, inherited, kExpUlp);
 }
 inline Exact log(Exact a) {
   const double value = std::log(a.value);
-  if (a.error == kAny) return {value, kAny};
+  if (a.error == kAny) return unknown(value);
   const double room = a.value - a.error;
-  if (a.error > 0 && !(room > 0)) return {value, kAny};
+  if (a.error > 0 && !(room > 0)) return unknown(value);
   return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
 }
 inline Exact log1p(Exact a) {
   const double value = std::log1p(a.value);
   const double room = 1 + a.value - a.error;
-  if (a.error == kAny || (a.error > 0 && !(room > 0))) return {value, kAny};
+  if (a.error == kAny || (a.error > 0 && !(room > 0))) return unknown(value);
   return approximated(value, a.error == 0 ? 0 : a.error / room, kLogUlp);
 }
 // tanh and erf flatten out: an error in the argument shrinks with the slope at the end of its
@@ -464,10 +495,19 @@ inline Emulated Call::nearest<Emulated>(const char* name, Emulated number) const
 }
 
 // Growth of the rounding error of a sum of n terms, over u times the sum of their magnitudes, in
-// any order: random-walk growth with a factor of two (Higham and Mary 2019, "A New Approach to
-// Probabilistic Rounding Error Analysis"); n * u is the worst case and hides a cheaper type.
+// any order. Each addition is off by at most u times a partial sum: n - 1 is certain, but hides a
+// cheaper type where sums are long. There it is a random walk (Higham and Mary 2019, "A New
+// Approach to Probabilistic Rounding Error Analysis"): its standard deviation is sqrt(n / 3) at
+// worst, with a large term first that lies just above a power of two. 4 sqrt(n) is seven of those;
+// 2 sqrt(n) would refuse one in 2,000 of such elements, of which a case may hold hundreds.
+// `squares` is the sum of the squared lengths of steps that go the same way, n where none do.
+inline double sum_growth(std::int64_t terms, double squares) {
+  if (terms < 2) return 0;
+  const double certain = static_cast<double>(terms - 1);
+  return std::fmax(2 * std::sqrt(squares), std::fmin(certain, 4 * std::sqrt(squares)));
+}
 inline double sum_growth(std::int64_t terms) {
-  return terms < 2 ? 0 : 2 * std::sqrt(static_cast<double>(terms));
+  return sum_growth(terms, static_cast<double>(terms));
 }
 
 template <typename Number>
@@ -481,7 +521,7 @@ class Sum<Exact> {
   void add(Exact term) {
     value_ += term.value;
     magnitude_ += std::fabs(term.value);
-    error_ += term.error;
+    if (!overflowed(term)) error_ += term.error;
     if (term.value != 0) terms_.push_back(static_cast<float>(term.value));
     if (term.error == 0 && term.value != 0 && std::isfinite(term.value)) {
       lowest_ = std::fmin(lowest_, lowest_bit(term.value));
@@ -496,7 +536,10 @@ class Sum<Exact> {
   // Where the terms may be scaled or shifted on the way, as by Welford's running mean: no probe.
   [[nodiscard]] Exact inexact_total() const {
     if (!std::isfinite(value_)) return {value_, 0};
-    if (magnitude_ > kLargest) return {value_, kAny};
+    if (magnitude_ > kLargest) {
+      // Partial sums of either sign may overflow where the terms are not nearly all of one.
+      return unpromised(value_, is_near(value_, magnitude_ - std::fabs(value_) + error_));
+    }
     return {value_, error_ + unit_ * growth() * magnitude_ +
                         (std::fabs(value_) < kSmallestNormal ? kSmallestNormal : 0)};
   }
@@ -516,7 +559,7 @@ class Sum<Exact> {
       squares += count * count;
       first = last;
     }
-    return 2 * std::sqrt(squares);
+    return sum_growth(static_cast<std::int64_t>(terms_.size()), squares);
   }
   static double lowest_bit(double value) {
     int exponent = 0;
@@ -590,25 +633,29 @@ class Sum<Emulated> {
   std::vector<float> terms_;
 };
 
-// Sum over i < n of a[i * step_a] * b[i * step_b]: what matrix products are made of, and fast.
+// Sum over i < n of a[i * step_a] * b[i * step_b]: what matrix products are made of, and fast. A
+// bias is one term more: it may be what the sum starts from as well as what is added last.
 template <typename Number>
 Number dot(const Call& call, const Tensor& a, std::int64_t begin_a, std::int64_t step_a,
-           const Tensor& b, std::int64_t begin_b, std::int64_t step_b, std::int64_t n) {
+           const Tensor& b, std::int64_t begin_b, std::int64_t step_b, std::int64_t n,
+           const Number* bias = nullptr) {
   Sum<Number> sum(call);
   for (std::int64_t i = 0; i < n; ++i) {
     sum.add(a.at<Number>(begin_a + i * step_a) * b.at<Number>(begin_b + i * step_b));
   }
+  if (bias != nullptr) sum.add(*bias);
   return sum.total();
 }
 template <>
 inline Exact dot<Exact>(const Call& call, const Tensor& a, std::int64_t begin_a,
                         std::int64_t step_a, const Tensor& b, std::int64_t begin_b,
-                        std::int64_t step_b, std::int64_t n) {
+                        std::int64_t step_b, std::int64_t n, const Exact* bias) {
   const double* x = a.values + begin_a;
   const double* y = b.values + begin_b;
-  double value = 0;
-  double magnitude = 0;
-  bool integers = true;  // then every partial sum is one, and small ones are exact
+  double value = bias != nullptr ? bias->value : 0;
+  double magnitude = std::fabs(value);
+  // Then every partial sum is one, and small ones are exact.
+  bool integers = value == std::nearbyint(value);
   for (std::int64_t i = 0; i < n; ++i) {
     const double product = x[i * step_a] * y[i * step_b];
     value += product;
@@ -616,10 +663,14 @@ inline Exact dot<Exact>(const Call& call, const Tensor& a, std::int64_t begin_a,
     integers = integers && product == std::nearbyint(product);
   }
   if (!std::isfinite(value)) return {value, 0};
-  if (magnitude > kLargest) return {value, kAny};
+  if (magnitude > kLargest) {
+    return unpromised(value, is_near(value, magnitude - std::fabs(value)));
+  }
   if (integers && magnitude <= 1 / call.accumulate_unit) return {value, 0};
-  return {value, (call.accumulate_unit * sum_growth(n) + kUnit) * magnitude +
-                     static_cast<double>(n) * kSmallestNormal};
+  const std::int64_t terms = bias != nullptr ? n + 1 : n;
+  return {value, (call.accumulate_unit * sum_growth(terms) + kUnit) * magnitude +
+                     static_cast<double>(terms) * kSmallestNormal +
+                     (bias != nullptr ? bias->error : 0)};
 }
 
 // What a reference file offers. The judge is null unless an output's rule asks for one.
