@@ -58,7 +58,7 @@ std::optional<Key> key_from_hex(std::string_view hex) {
   for (std::size_t i = 0; i < hex.size(); ++i) {
     const std::size_t digit = std::string_view("0123456789abcdef").find(hex[i]);
     if (digit == std::string_view::npos) return std::nullopt;
-    key[i / 2] = static_cast<unsigned char>(key[i / 2] * 16U + digit);
+    key[i / 2] = static_cast<unsigned char>(key[i / 2] * std::size_t{16} + digit);
   }
   return key;
 }
