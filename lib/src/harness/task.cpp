@@ -202,7 +202,7 @@ Expected<KernelTask> read_task(std::string_view yaml, const std::string& file,
   if (!digest.empty() && digest != task.op->digest) {
     return fail_at({file, 0, 0},
                    fmt::format("the operator {} of {} is not the one this task was made for",
-                               op_name, quote_input(task.op->file)),
+                               op_name, task.op->file),
                    "where it was made with --ops DIR, say so again; where its file, its reference "
                    "or tensorpath has changed, create the run anew");
   }
