@@ -49,7 +49,7 @@ fresh
 edit cpp '1i#include "/etc/passwd"'
 mistake 2 "l2_normalize.cpp:1:" "/etc/passwd: No such file"
 fresh
-edit cpp '$aasm(".incbin \\"/etc/passwd\\"");'
+echo 'asm(".incbin \"/etc/passwd\"");' >>"$bad/l2_normalize.cpp"
 mistake 2 "it does not compile" "/etc/passwd"
 fresh
 edit cpp 's/call.input("x")/call.input("z")/'

@@ -43,6 +43,10 @@ std::vector<std::string> problems_of(OperatorSpec spec, const std::string& objec
 [[noreturn]] void work(const OperatorSpec& spec, const std::string& object, int out, pid_t parent) {
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
+  // A crash ends it, whatever this process does about crashes.
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
+    (void)::signal(signal, SIG_DFL);
+  }
   const rlimit no_core{0, 0};
   (void)::setrlimit(RLIMIT_CORE, &no_core);
   std::string text;
