@@ -122,8 +122,8 @@ inline int in_child(const std::function<int()>& body) {
 }
 
 // Runs this whole test program once more as a user without rights, when it runs as root. One whom
-// nobody else is: below namespaces the kernel counts all processes of a user, and a test beside this
-// one may be a fork bomb.
+// nobody else is: below namespaces the kernel counts all processes of a user, and a test beside
+// this one may be a fork bomb.
 inline void repeat_as_plain_user() {
   if (::geteuid() != 0) return;
   const int status = in_child([] {

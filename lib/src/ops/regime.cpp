@@ -59,16 +59,12 @@ double one_value(const Drawing& drawing, Random& random) {
 }
 
 // A few rows only: the others must come out right beside them.
-double special_value(Random& random) {
+// Of each kind in turn: chance alone leaves a candidate unasked about NaN every now and then.
+double special_value(std::int64_t turn) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  switch (random.between(0, 2)) {
-    case 0:
-      return std::numeric_limits<double>::quiet_NaN();
-    case 1:
-      return kInfinity;
-    default:
-      return -kInfinity;
-  }
+  constexpr std::array<double, 3> kSpecials = {std::numeric_limits<double>::quiet_NaN(), kInfinity,
+                                               -kInfinity};
+  return kSpecials[static_cast<std::size_t>(turn) % kSpecials.size()];
 }
 
 }  // namespace
@@ -83,13 +79,13 @@ void draw_values(const Drawing& drawing, Random& random, std::int64_t columns,
   const auto rows = static_cast<std::int64_t>(values.size()) / std::max<std::int64_t>(columns, 1);
   for (std::int64_t row = 0; row < rows; ++row) {
     const bool touched = drawing.regime == Regime::kOutlier ||
-                         (drawing.regime == Regime::kSpecial && (row == 0 || random.chance(0.25)));
+                         (drawing.regime == Regime::kSpecial && (row < 3 || random.chance(0.25)));
     if (!touched) continue;
     double& value =
         values[static_cast<std::size_t>(row * columns + random.between(0, columns - 1))];
     value = drawing.regime == Regime::kOutlier
                 ? std::min(1000.0, largest_of(drawing)) * sign_of(random)
-                : special_value(random);
+                : special_value(drawing.turn + (row < 3 ? row : random.between(0, 2)));
   }
 }
 

@@ -143,8 +143,11 @@ std::vector<double> draw(const Filling& filling, const TensorData& tensor, Rando
       for (double& value : values) value = spec.around * std::exp2(6 * random.uniform() - 3);
       break;
     default: {
-      Drawing drawing{filling.one.regime, tensor.dtype, spec.limit, filling.reduction,
-                      filling.wide};
+      // The regimes take turns, so that this counts the cases of one.
+      const auto turn =
+          filling.one.id / std::max<std::int64_t>(std::ssize(filling.spec.regimes), 1);
+      Drawing drawing{filling.one.regime, tensor.dtype, spec.limit,
+                      filling.reduction,  filling.wide, turn};
       if (!spec.specials && drawing.regime == Regime::kSpecial) drawing.regime = Regime::kNormal;
       draw_values(drawing, random, tensor.columns, values);
       if (spec.positive) {
