@@ -5,12 +5,19 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
+#include <tensorpath/base/parallel.h>
+
 namespace tensorpath {
 namespace {
 
 constexpr std::array<std::string_view, 10> kNames = {"normal", "offset", "tiny",  "denormal",
                                                      "huge",   "mixed",  "zeros", "outlier",
                                                      "probe",  "special"};
+
+// Elements that one stream fills, so that a large tensor is drawn on all processors.
+constexpr std::int64_t kPart = 1 << 15;
 
 double sign_of(Random& random) { return random.chance(0.5) ? -1.0 : 1.0; }
 
@@ -58,7 +65,6 @@ double one_value(const Drawing& drawing, Random& random) {
   }
 }
 
-// A few rows only: the others must come out right beside them.
 // Of each kind in turn: chance alone leaves a candidate unasked about NaN every now and then.
 double special_value(std::int64_t turn) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -73,9 +79,18 @@ std::string_view name_of(Regime regime) { return kNames[static_cast<std::size_t>
 
 std::vector<std::string> regime_names() { return {kNames.begin(), kNames.end()}; }
 
-void draw_values(const Drawing& drawing, Random& random, std::int64_t columns,
+void draw_values(const Drawing& drawing, const Key& key, std::int64_t columns,
                  std::vector<double>& values) {
-  for (double& value : values) value = one_value(drawing, random);
+  const auto size = std::ssize(values);
+  parallel_for((size + kPart - 1) / kPart, [&](std::int64_t part) {
+    Random own(derive_key(key, fmt::format("part {}", part)));
+    const std::int64_t end = std::min(size, (part + 1) * kPart);
+    for (std::int64_t i = part * kPart; i < end; ++i) {
+      values[static_cast<std::size_t>(i)] = one_value(drawing, own);
+    }
+  });
+  // A few rows only: the others must come out right beside them.
+  Random random(derive_key(key, "rows"));
   const auto rows = static_cast<std::int64_t>(values.size()) / std::max<std::int64_t>(columns, 1);
   for (std::int64_t row = 0; row < rows; ++row) {
     const bool touched = drawing.regime == Regime::kOutlier ||

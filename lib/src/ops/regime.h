@@ -17,7 +17,7 @@ struct Drawing {
 };
 
 // `size` numbers in rows of `columns`; what the type cannot hold is rounded when stored.
-void draw_values(const Drawing& drawing, Random& random, std::int64_t columns,
+void draw_values(const Drawing& drawing, const Key& key, std::int64_t columns,
                  std::vector<double>& values);
 
 }  // namespace tensorpath
