@@ -4,6 +4,7 @@
 #include <tensorpath/ops/cases.h>
 #include <tensorpath/ops/dtype.h>
 #include <tensorpath/ops/expression.h>
+#include <tensorpath/ops/invariants.h>
 #include <tensorpath/ops/mutants.h>
 #include <tensorpath/ops/operator.h>
 #include <tensorpath/ops/prove.h>

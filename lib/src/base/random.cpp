@@ -102,17 +102,42 @@ std::int64_t Random::between(std::int64_t low, std::int64_t high) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits() % span);
 }
 
-// Box and Muller, in pairs.
+// The ziggurat of Marsaglia and Tsang (2000) in the form of Doornik (2005): 256 layers of equal
+// area under exp(-x^2 / 2), the lowest of which holds the tail beyond kTail.
 double Random::normal() {
-  if (spare_) {
-    const double value = *spare_;
-    spare_.reset();
-    return value;
+  constexpr double kTail = 3.6541528853610088;
+  constexpr double kArea = 0.00492867323399;
+  struct Layers {
+    std::array<double, 257> edge{};
+    Layers() {
+      const auto density = [](double x) { return std::exp(-0.5 * x * x); };
+      edge[0] = kArea / density(kTail);  // as wide as the lowest layer would be without a tail
+      edge[1] = kTail;
+      for (std::size_t i = 2; i < 256; ++i) {
+        edge[i] = std::sqrt(-2 * std::log(kArea / edge[i - 1] + density(edge[i - 1])));
+      }
+    }
+  };
+  static const Layers layers;
+  while (true) {
+    const std::uint64_t word = bits();
+    const auto layer = static_cast<std::size_t>(word & 255U);
+    const double u = 2 * (static_cast<double>(word >> 11U) * 0x1p-53) - 1;
+    const double x = u * layers.edge[layer];
+    if (std::fabs(x) < layers.edge[layer + 1]) return x;
+    if (layer == 0) {
+      double beyond = 0;
+      double height = 0;
+      do {
+        beyond = -std::log(1 - uniform()) / kTail;
+        height = -std::log(1 - uniform());
+      } while (2 * height < beyond * beyond);
+      return std::copysign(kTail + beyond, u);
+    }
+    const double upper = std::exp(-0.5 * layers.edge[layer] * layers.edge[layer]);
+    const double lower = std::exp(-0.5 * layers.edge[layer + 1] * layers.edge[layer + 1]);
+    if (upper + uniform() * (lower - upper) < std::exp(-0.5 * x * x)) return x;
   }
-  const double radius = std::sqrt(-2 * std::log(1 - uniform()));
-  const double angle = 6.283185307179586 * uniform();
-  spare_ = radius * std::sin(angle);
-  return radius * std::cos(angle);
 }
 
 }  // namespace tensorpath

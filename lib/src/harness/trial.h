@@ -12,14 +12,17 @@
 
 namespace tensorpath {
 
-// A case with its contents and its truth.
+// A case with its contents and its truth, as the switched-off defences leave it.
 struct Trial {
   Case one;
   CaseData data;
-  Truth truth;
+  Truth truth;  // empty: results are not compared
 };
-// The truth as the switched-off defences leave it.
 [[nodiscard]] Expected<Trial> make_trial(const Bench& bench, const Case& one);
+// With contents that are not the case's own.
+[[nodiscard]] Expected<Trial> make_trial(const Bench& bench, const Case& one, CaseData data);
+// A truth costs more than the call.
+[[nodiscard]] Expected<Trial> make_unjudged_trial(const Bench& bench, const Case& one);
 
 // How the buffers of a call lie.
 struct Placing {
@@ -37,7 +40,7 @@ struct Judged {
   ElementComparison comparison;
   std::vector<TensorData> written;
 };
-// What came back of a call, compared whole: elements, padding, invariants.
+// What came back of a call: padding, then elements and invariants, compared whole.
 [[nodiscard]] Expected<Judged> judge(const Bench& bench, const Trial& trial, const Placing& placing,
                                      const CallResult& result);
 

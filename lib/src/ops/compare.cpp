@@ -176,37 +176,6 @@ bool is_judged(Rule rule) {
   return rule == Rule::kSelection || rule == Rule::kSample || rule == Rule::kCodes;
 }
 
-std::string broken(const Invariant& invariant, const TensorData& tensor, const OutputTruth& truth) {
-  for (std::int64_t row = 0; row < tensor.rows; ++row) {
-    double sum = 0;
-    double room = 0;
-    std::vector<double> seen;
-    for (std::int64_t i = 0; i < tensor.columns; ++i) {
-      const auto at = static_cast<std::size_t>(row * tensor.columns + i);
-      const double value = tensor.values[at];
-      sum += value;
-      room += truth.errors[at] + ulp_at(tensor.dtype, truth.values[at]) / 2;
-      seen.push_back(value);
-      const double slack = truth.errors[at];
-      if (invariant.rule == Invariant::Rule::kRange && std::isfinite(value) &&
-          (value < invariant.low - slack || value > invariant.high + slack)) {
-        return fmt::format("{}: {} at row {}", invariant.name, value, row);
-      }
-    }
-    if (invariant.rule == Invariant::Rule::kRowSum && std::isfinite(sum) &&
-        std::fabs(sum - invariant.value) > room) {
-      return fmt::format("{}: row {} sums to {}", invariant.name, row, sum);
-    }
-    if (invariant.rule == Invariant::Rule::kUniqueRows) {
-      std::sort(seen.begin(), seen.end());
-      if (std::adjacent_find(seen.begin(), seen.end()) != seen.end()) {
-        return fmt::format("{}: row {} holds one twice", invariant.name, row);
-      }
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 void ElementComparison::merge(const ElementComparison& other) {
@@ -249,19 +218,6 @@ Expected<ElementComparison> compare(const OperatorSpec& spec, const Domain& doma
   std::stable_sort(result.mismatches.begin(), result.mismatches.end(),
                    [](const Mismatch& a, const Mismatch& b) { return a.excess > b.excess; });
   return result;
-}
-
-std::vector<std::string> broken_invariants(const OperatorSpec& spec, const Truth& truth,
-                                           const std::vector<TensorData>& written) {
-  std::vector<std::string> found;
-  for (const Invariant& invariant : spec.invariants) {
-    for (std::size_t i = 0; i < written.size(); ++i) {
-      if (written[i].name != invariant.output) continue;
-      std::string what = broken(invariant, written[i], truth[i]);
-      if (!what.empty()) found.push_back(std::move(what));
-    }
-  }
-  return found;
 }
 
 }  // namespace tensorpath

@@ -154,6 +154,21 @@ double decode_integer(const Format& format, std::uint64_t bits) {
   return static_cast<double>(static_cast<std::int64_t>(bits | ~mask_of(format.bits)));
 }
 
+// A normal number of the type below its largest one: the bits of the double, rounded to nearest
+// even; a carry out of the fraction runs into the exponent, as it should.
+std::uint64_t encode_normal(const Format& format, double value) {
+  constexpr int kFractionBits = 52;
+  constexpr int kBias = 1023;
+  const Float& f = format.floating;
+  const auto bits = std::bit_cast<std::uint64_t>(std::fabs(value));
+  const int dropped = kFractionBits - f.fraction_bits;
+  const std::uint64_t half = (1ULL << (dropped - 1)) - 1;
+  const std::uint64_t rounded = (bits + half + ((bits >> dropped) & 1U)) >> dropped;
+  const auto rebias = static_cast<std::uint64_t>(kBias - bias_of(f)) << f.fraction_bits;
+  const std::uint64_t sign = std::signbit(value) ? 1ULL << (format.bits - 1) : 0;
+  return sign | (rounded - rebias);
+}
+
 struct Limits {
   double unit_roundoff;
   double smallest_normal;
@@ -263,7 +278,12 @@ std::uint64_t encode(DType dtype, double value) {
   if (dtype == DType::kFp32) return std::bit_cast<std::uint32_t>(static_cast<float>(value));
   if (dtype == DType::kUe8m0) return encode_ue8m0(value);
   const Format& format = format_of(dtype);
-  return is_floating(dtype) ? encode_float(format, value) : encode_integer(format, value);
+  if (!is_floating(dtype)) return encode_integer(format, value);
+  const Limits& limits = limits_of(dtype);
+  const double magnitude = std::fabs(value);
+  // Almost all numbers; false for NaN.
+  const bool ordinary = magnitude >= limits.smallest_normal && magnitude < limits.largest;
+  return ordinary && format.bits < 64 ? encode_normal(format, value) : encode_float(format, value);
 }
 
 std::uint64_t load_bits(DType dtype, const unsigned char* storage, std::int64_t index) {
@@ -315,6 +335,13 @@ void decode_all(DType dtype, const unsigned char* storage, std::int64_t count, d
 }
 
 void encode_all(DType dtype, const double* values, std::int64_t count, unsigned char* storage) {
+  if (dtype == DType::kFp32) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto value = static_cast<float>(values[i]);
+      std::memcpy(storage + i * static_cast<std::int64_t>(sizeof value), &value, sizeof value);
+    }
+    return;
+  }
   for (std::int64_t i = 0; i < count; ++i) {
     store_bits(dtype, storage, i, encode(dtype, values[i]));
   }

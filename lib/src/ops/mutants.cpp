@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <tensorpath/ops/invariants.h>
 #include <tensorpath/ops/mutants.h>
 
 namespace tensorpath {

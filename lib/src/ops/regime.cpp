@@ -5,12 +5,19 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
+#include <tensorpath/base/parallel.h>
+
 namespace tensorpath {
 namespace {
 
 constexpr std::array<std::string_view, 10> kNames = {"normal", "offset", "tiny",  "denormal",
                                                      "huge",   "mixed",  "zeros", "outlier",
                                                      "probe",  "special"};
+
+// Elements that one stream fills, so that a large tensor is drawn on all processors.
+constexpr std::int64_t kPart = 1 << 15;
 
 double sign_of(Random& random) { return random.chance(0.5) ? -1.0 : 1.0; }
 
@@ -58,17 +65,12 @@ double one_value(const Drawing& drawing, Random& random) {
   }
 }
 
-// A few rows only: the others must come out right beside them.
-double special_value(Random& random) {
+// Of each kind in turn: chance alone leaves a candidate unasked about NaN every now and then.
+double special_value(std::int64_t turn) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  switch (random.between(0, 2)) {
-    case 0:
-      return std::numeric_limits<double>::quiet_NaN();
-    case 1:
-      return kInfinity;
-    default:
-      return -kInfinity;
-  }
+  constexpr std::array<double, 3> kSpecials = {std::numeric_limits<double>::quiet_NaN(), kInfinity,
+                                               -kInfinity};
+  return kSpecials[static_cast<std::size_t>(turn) % kSpecials.size()];
 }
 
 }  // namespace
@@ -77,19 +79,28 @@ std::string_view name_of(Regime regime) { return kNames[static_cast<std::size_t>
 
 std::vector<std::string> regime_names() { return {kNames.begin(), kNames.end()}; }
 
-void draw_values(const Drawing& drawing, Random& random, std::int64_t columns,
+void draw_values(const Drawing& drawing, const Key& key, std::int64_t columns,
                  std::vector<double>& values) {
-  for (double& value : values) value = one_value(drawing, random);
+  const auto size = std::ssize(values);
+  parallel_for((size + kPart - 1) / kPart, [&](std::int64_t part) {
+    Random own(derive_key(key, fmt::format("part {}", part)));
+    const std::int64_t end = std::min(size, (part + 1) * kPart);
+    for (std::int64_t i = part * kPart; i < end; ++i) {
+      values[static_cast<std::size_t>(i)] = one_value(drawing, own);
+    }
+  });
+  // A few rows only: the others must come out right beside them.
+  Random random(derive_key(key, "rows"));
   const auto rows = static_cast<std::int64_t>(values.size()) / std::max<std::int64_t>(columns, 1);
   for (std::int64_t row = 0; row < rows; ++row) {
     const bool touched = drawing.regime == Regime::kOutlier ||
-                         (drawing.regime == Regime::kSpecial && (row == 0 || random.chance(0.25)));
+                         (drawing.regime == Regime::kSpecial && (row < 3 || random.chance(0.25)));
     if (!touched) continue;
     double& value =
         values[static_cast<std::size_t>(row * columns + random.between(0, columns - 1))];
     value = drawing.regime == Regime::kOutlier
                 ? std::min(1000.0, largest_of(drawing)) * sign_of(random)
-                : special_value(random);
+                : special_value(drawing.turn + (row < 3 ? row : random.between(0, 2)));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <tensorpath/base/parallel.h>
 #include <tensorpath/ops/cases.h>
 
 namespace tensorpath {
@@ -19,6 +20,9 @@ constexpr std::int64_t kMostElements = std::int64_t{1} << 32;
 
 // Padding that is read by mistake poisons the result: all ones is NaN in every floating type.
 constexpr unsigned char kPadding = 0xFF;
+
+// Elements that are worth a thread's while.
+constexpr std::int64_t kPart = 1 << 15;
 
 void set_layout(const TensorSpec& spec, const Case& one, TensorData& tensor) {
   tensor.pitch = tensor.columns;
@@ -109,7 +113,8 @@ struct Filling {
   bool wide;
 };
 
-std::vector<double> draw(const Filling& filling, const TensorData& tensor, Random& random) {
+std::vector<double> draw(const Filling& filling, const TensorData& tensor, const Key& key) {
+  Random random(key);
   const TensorSpec& spec = filling.tensor_spec;
   std::vector<double> values(static_cast<std::size_t>(tensor.size));
   if (values.empty()) return values;
@@ -143,10 +148,13 @@ std::vector<double> draw(const Filling& filling, const TensorData& tensor, Rando
       for (double& value : values) value = spec.around * std::exp2(6 * random.uniform() - 3);
       break;
     default: {
-      Drawing drawing{filling.one.regime, tensor.dtype, spec.limit, filling.reduction,
-                      filling.wide};
+      // The regimes take turns, so that this counts the cases of one.
+      const auto turn =
+          filling.one.id / std::max<std::int64_t>(std::ssize(filling.spec.regimes), 1);
+      Drawing drawing{filling.one.regime, tensor.dtype, spec.limit,
+                      filling.reduction,  filling.wide, turn};
       if (!spec.specials && drawing.regime == Regime::kSpecial) drawing.regime = Regime::kNormal;
-      draw_values(drawing, random, tensor.columns, values);
+      draw_values(drawing, key, tensor.columns, values);
       if (spec.positive) {
         for (double& value : values) value = std::fabs(value);
       }
@@ -160,26 +168,55 @@ std::vector<double> draw(const Filling& filling, const TensorData& tensor, Rando
   return values;
 }
 
+// Every row, on all processors; one after the other where two rows may share a byte.
+template <typename Body>
+void for_rows(const TensorData& tensor, Body body) {
+  const std::int64_t step =
+      bits_of(tensor.dtype) < 8
+          ? tensor.rows
+          : std::max<std::int64_t>(kPart / std::max<std::int64_t>(tensor.columns, 1), 1);
+  if (tensor.rows == 0) return;
+  parallel_for((tensor.rows + step - 1) / step, [&](std::int64_t part) {
+    const std::int64_t end = std::min(tensor.rows, (part + 1) * step);
+    for (std::int64_t row = part * step; row < end; ++row) body(row);
+  });
+}
+
+void store_values(TensorData& tensor, std::vector<double>& values) {
+  const double largest = largest_finite(tensor.dtype);
+  for_rows(tensor, [&](std::int64_t row) {
+    double* const from = values.data() + row * tensor.columns;
+    for (std::int64_t i = 0; i < tensor.columns; ++i) {
+      // A draw near the largest number must not round up to infinity.
+      if (std::isfinite(from[i])) from[i] = std::clamp(from[i], -largest, largest);
+    }
+    const std::int64_t first = row * tensor.pitch;
+    if (bits_of(tensor.dtype) >= 8) {
+      encode_all(tensor.dtype, from, tensor.columns,
+                 tensor.storage.data() + bytes_of(tensor.dtype, first));
+      return;
+    }
+    for (std::int64_t i = 0; i < tensor.columns; ++i) {
+      store_bits(tensor.dtype, tensor.storage.data(), first + i, encode(tensor.dtype, from[i]));
+    }
+  });
+}
+
 void fill(const Filling& filling, TensorData& tensor) {
-  Random random(derive_key(filling.one.key, "contents " + tensor.name));
+  const Key key = derive_key(filling.one.key, "contents " + tensor.name);
   tensor.storage.assign(static_cast<std::size_t>(bytes_of(tensor.dtype, tensor.storage_elements())),
                         kPadding);
-  std::vector<std::uint64_t> bits;
   if (filling.tensor_spec.fill == Fill::kBits) {
-    bits = random_bits(random, tensor.dtype, tensor.size);
+    Random random(key);
+    const std::vector<std::uint64_t> bits = random_bits(random, tensor.dtype, tensor.size);
+    for (std::int64_t i = 0; i < tensor.size; ++i) {
+      store_bits(tensor.dtype, tensor.storage.data(),
+                 i / tensor.columns * tensor.pitch + i % tensor.columns,
+                 bits[static_cast<std::size_t>(i)]);
+    }
   } else {
-    for (const double value : draw(filling, tensor, random)) {
-      // A draw near the largest number must not round up to infinity.
-      const double largest = largest_finite(tensor.dtype);
-      const double held = std::isfinite(value) ? std::clamp(value, -largest, largest) : value;
-      bits.push_back(encode(tensor.dtype, held));
-    }
-  }
-  for (std::int64_t row = 0; row < tensor.rows; ++row) {
-    for (std::int64_t i = 0; i < tensor.columns; ++i) {
-      store_bits(tensor.dtype, tensor.storage.data(), row * tensor.pitch + i,
-                 bits[static_cast<std::size_t>(row * tensor.columns + i)]);
-    }
+    std::vector<double> values = draw(filling, tensor, key);
+    store_values(tensor, values);
   }
   read_storage(tensor);
 }
@@ -248,23 +285,20 @@ Expected<CaseData> materialise(const OperatorSpec& spec, const Domain& domain, c
 void read_storage(TensorData& tensor) {
   tensor.values.resize(static_cast<std::size_t>(tensor.size));
   tensor.bits.resize(static_cast<std::size_t>(tensor.size));
-  for (std::int64_t row = 0; row < tensor.rows; ++row) {
+  for_rows(tensor, [&](std::int64_t row) {
+    const std::int64_t first = row * tensor.columns;
+    std::uint64_t* const bits = tensor.bits.data() + first;
+    double* const values = tensor.values.data() + first;
     for (std::int64_t i = 0; i < tensor.columns; ++i) {
-      const auto at = static_cast<std::size_t>(row * tensor.columns + i);
-      tensor.bits[at] = load_bits(tensor.dtype, tensor.storage.data(), row * tensor.pitch + i);
+      bits[i] = load_bits(tensor.dtype, tensor.storage.data(), row * tensor.pitch + i);
     }
-    const std::size_t first = static_cast<std::size_t>(row * tensor.columns);
-    const int bits = bits_of(tensor.dtype);
-    if (bits >= 8) {
+    if (bits_of(tensor.dtype) >= 8) {
       decode_all(tensor.dtype, tensor.storage.data() + bytes_of(tensor.dtype, row * tensor.pitch),
-                 tensor.columns, tensor.values.data() + first);
-    } else {
-      for (std::int64_t i = 0; i < tensor.columns; ++i) {
-        tensor.values[first + static_cast<std::size_t>(i)] =
-            decode(tensor.dtype, tensor.bits[first + static_cast<std::size_t>(i)]);
-      }
+                 tensor.columns, values);
+      return;
     }
-  }
+    for (std::int64_t i = 0; i < tensor.columns; ++i) values[i] = decode(tensor.dtype, bits[i]);
+  });
 }
 
 }  // namespace tensorpath

@@ -39,7 +39,6 @@ class Random {
  private:
   struct Cipher;
   std::unique_ptr<Cipher> cipher_;
-  std::optional<double> spare_;  // normals come in pairs
 };
 
 }  // namespace tensorpath

@@ -71,11 +71,6 @@ struct ElementComparison {
     const Truth& truth, const std::vector<TensorData>& written,
     std::optional<unsigned char> poison = std::nullopt);
 
-// What does not hold among the candidate's results alone; empty when all invariants do.
-[[nodiscard]] std::vector<std::string> broken_invariants(const OperatorSpec& spec,
-                                                         const Truth& truth,
-                                                         const std::vector<TensorData>& written);
-
 // A truth as bytes: what a candidate that computes it exactly would write.
 [[nodiscard]] std::vector<TensorData> write_truth(const OperatorSpec& spec, const CaseData& data,
                                                   const Truth& truth);
