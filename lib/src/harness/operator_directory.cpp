@@ -48,7 +48,7 @@ const std::vector<std::string>& flags() {
 // finds everything in the cache.
 std::string identity_of(const std::string& compiler) {
   std::error_code ignored;
-  const std::string path = std::filesystem::canonical(compiler, ignored).string();
+  std::string path = std::filesystem::canonical(compiler, ignored).string();
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return path;
   return fmt::format("{} {} {}.{}", path, status.st_size, status.st_mtim.tv_sec,
@@ -58,7 +58,7 @@ std::string identity_of(const std::string& compiler) {
 // Everything that the object and its having passed the check depend on.
 std::string key_of(const Source& source, const std::string& compiler) {
   std::string text;
-  const std::string headers = reference_headers_digest();
+  const std::string& headers = reference_headers_digest();
   const std::string tool(kVersion);
   const std::string all_flags = fmt::format("{}", fmt::join(flags(), " "));
   for (const std::string& part : {std::string("operator object 1"), tool, source.spec.definition,

@@ -4,8 +4,21 @@
 #include <fmt/format.h>
 
 namespace tensorpath {
+namespace {
+
+// In a portable build the C++ runtime is linked in, and its part of the unwinder is set up by its
+// first own exception. Without that, one that a reference throws through its runtime aborts here.
+void set_up_unwinder() {
+  try {
+    throw 0;
+  } catch (int) {
+  }
+}
+
+}  // namespace
 
 Expected<const reference::Entry*> open_reference(const std::string& path, const std::string& op) {
+  set_up_unwinder();
   void* object = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (object == nullptr) {
     const char* reason = ::dlerror();
