@@ -15,6 +15,6 @@ endforeach()
 set(reference_table ${PROJECT_BINARY_DIR}/reference_table.inc)
 file(CONFIGURE OUTPUT ${reference_table} @ONLY
   CONTENT "extern \"C\" {\n@reference_declarations@}\nconstexpr Shipped kShipped[] = {\n@reference_entries@};\n")
-set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS "-O2")
+set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS "-O3")
 set_source_files_properties(lib/src/ops/references.cpp PROPERTIES
   INCLUDE_DIRECTORIES ${PROJECT_BINARY_DIR} OBJECT_DEPENDS ${reference_table})
