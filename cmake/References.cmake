@@ -15,7 +15,7 @@ endforeach()
 set(reference_table ${PROJECT_BINARY_DIR}/reference_table.inc)
 file(CONFIGURE OUTPUT ${reference_table} @ONLY
   CONTENT "extern \"C\" {\n@reference_declarations@}\nconstexpr Shipped kShipped[] = {\n@reference_entries@};\n")
-set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS "-O2")
+set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS "-O3")
 
 # The public headers that references include, and those that these include: carried in the library,
 # so that an operator of --ops compiles with the very text the built-in ones were compiled with,

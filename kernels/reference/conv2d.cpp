@@ -79,31 +79,30 @@ void conv2d(const Call& call) {
   const std::int64_t group_channels = call.dim("out_channels") / groups;
   const std::int64_t places = y.shape[2] * y.shape[3];
   const bool biased = call.attribute("bias") != 0;
-  Patch patch;
-  for (std::int64_t image = 0; image < call.dim("batch"); ++image) {
-    for (std::int64_t group = 0; group < groups; ++group) {
-      for (std::int64_t place = 0; place < places; ++place) {
-        images.read(image, group, place / y.shape[3], place % y.shape[3], patch);
-        const Tensor pixels{"patch", patch.values.data(), nullptr, size, &size, 1};
-        for (std::int64_t c = 0; c < group_channels; ++c) {
-          const std::int64_t channel = group * group_channels + c;
-          const std::int64_t at = (image * groups * group_channels + channel) * places + place;
-          const Number addend = bias.at<Number>(channel);
-          const Number* start = biased ? &addend : nullptr;
-          Number sum = dot<Number>(call, pixels, 0, 1, weight, channel * size, 1, size, start);
-          if (patch.padded && !std::isfinite(sum.value)) {
-            // A kernel may leave the padding out or multiply by its zeros, which infinity and NaN
-            // tell apart.
-            const std::vector<double> inside = weights_inside(patch, weight, channel * size);
-            const Tensor taps{"taps", inside.data(), nullptr, size, &size, 1};
-            if (std::isnan(sum.value)) y.allow(at, Output::kNan);
-            sum = dot<Number>(call, pixels, 0, 1, taps, 0, 1, size, start);
-          }
-          y.set(at, sum);
-        }
+  call.for_each(call.dim("batch") * groups * places, [&](std::int64_t part) {
+    const std::int64_t place = part % places;
+    const std::int64_t group = part / places % groups;
+    const std::int64_t image = part / places / groups;
+    Patch patch;
+    images.read(image, group, place / y.shape[3], place % y.shape[3], patch);
+    const Tensor pixels{"patch", patch.values.data(), nullptr, size, &size, 1};
+    for (std::int64_t c = 0; c < group_channels; ++c) {
+      const std::int64_t channel = group * group_channels + c;
+      const std::int64_t at = (image * groups * group_channels + channel) * places + place;
+      const Number addend = bias.at<Number>(channel);
+      const Number* start = biased ? &addend : nullptr;
+      Number sum = dot<Number>(call, pixels, 0, weight, channel * size, size, start);
+      if (patch.padded && !std::isfinite(sum.value)) {
+        // A kernel may leave the padding out or multiply by its zeros, which infinity and NaN tell
+        // apart.
+        const std::vector<double> inside = weights_inside(patch, weight, channel * size);
+        const Tensor taps{"taps", inside.data(), nullptr, size, &size, 1};
+        if (std::isnan(sum.value)) y.allow(at, Output::kNan);
+        sum = dot<Number>(call, pixels, 0, taps, 0, size, start);
       }
+      y.set(at, sum);
     }
-  }
+  });
 }
 
 }  // namespace

@@ -22,15 +22,12 @@ void cross_entropy(const Call& call) {
   const Tensor& targets = call.input("targets");
   const Output& loss = call.output("loss");
   const std::int64_t vocab = call.dim("vocab");
-  for (std::int64_t row = 0; row < targets.size; ++row) {
+  call.for_each(targets.size, [&](std::int64_t row) {
     const std::int64_t target = targets.integer(row);
-    if (target == kIgnored) {
-      loss.set(row, constant<Number>(0));
-      continue;
-    }
+    if (target == kIgnored) return loss.set(row, constant<Number>(0));
     const Number normaliser = log_sum_exp<Number>(call, logits, row * vocab, vocab);
     loss.set(row, normaliser - logits.at<Number>(row * vocab + target));
-  }
+  });
 }
 
 }  // namespace

@@ -22,20 +22,19 @@ void decode_attention(const Call& call) {
   const double given = call.attribute("scale");
   const Number scale =
       constant<Number>(given != 0 ? given : 1 / std::sqrt(static_cast<double>(head_dim)));
-  for (std::int64_t sequence = 0; sequence < call.dim("batch"); ++sequence) {
-    for (std::int64_t head = 0; head < q_heads; ++head) {
-      const std::int64_t query = (sequence * q_heads + head) * head_dim;
-      const std::int64_t kv_head = head / (q_heads / kv_heads);
-      SoftmaxMean<Number> mean(call, "p");
-      for (std::int64_t i = 0; i < context_lens.integer(sequence); ++i) {
-        const std::int64_t block = block_tables.integer(sequence * pages + i / page_size);
-        const std::int64_t slot = block * page_size + i % page_size;
-        const std::int64_t row = (slot * kv_heads + kv_head) * head_dim;
-        mean.add(dot<Number>(call, q, query, 1, keys, row, 1, head_dim) * scale, row);
-      }
-      mean.write(values, head_dim, out, query);
+  call.for_each(call.dim("batch") * q_heads, [&](std::int64_t place) {
+    const std::int64_t sequence = place / q_heads;
+    const std::int64_t kv_head = place % q_heads / (q_heads / kv_heads);
+    const std::int64_t query = place * head_dim;
+    SoftmaxMean<Number> mean(call, "p");
+    for (std::int64_t i = 0; i < context_lens.integer(sequence); ++i) {
+      const std::int64_t block = block_tables.integer(sequence * pages + i / page_size);
+      const std::int64_t slot = block * page_size + i % page_size;
+      const std::int64_t row = (slot * kv_heads + kv_head) * head_dim;
+      mean.add(dot<Number>(call, q, query, keys, row, head_dim) * scale, row);
     }
-  }
+    mean.write(values, head_dim, out, query);
+  });
 }
 
 }  // namespace

@@ -14,11 +14,11 @@ void grouped_moe_gemm(const Call& call) {
   const std::int64_t n = call.dim("n");
   const std::int64_t k = call.dim("k");
   for (std::int64_t expert = 0; expert < call.dim("experts"); ++expert) {
-    for (std::int64_t i = offsets.integer(expert); i < offsets.integer(expert + 1); ++i) {
-      for (std::int64_t j = 0; j < n; ++j) {
-        y.set(i * n + j, dot<Number>(call, x, i * k, 1, w, (expert * n + j) * k, 1, k));
+    call.for_each(n, [&](std::int64_t j) {
+      for (std::int64_t i = offsets.integer(expert); i < offsets.integer(expert + 1); ++i) {
+        y.set(i * n + j, dot<Number>(call, x, i * k, w, (expert * n + j) * k, k));
       }
-    }
+    });
   }
 }
 

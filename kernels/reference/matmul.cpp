@@ -29,13 +29,19 @@ void matmul(const Call& call) {
   const std::int64_t k = call.dim("k");
   const bool biased = call.attribute("bias") != 0;
   const auto activation = static_cast<std::int64_t>(call.attribute("activation"));
-  for (std::int64_t i = 0; i < m; ++i) {
-    for (std::int64_t j = 0; j < n; ++j) {
-      const Number addend = bias.at<Number>(j);
-      const Number sum = dot<Number>(call, a, i * k, 1, b, j, n, k, biased ? &addend : nullptr);
+  const Columns columns(call, b, k, n);
+  // A few rows meet each column while it is in the cache.
+  constexpr std::int64_t kRows = 8;
+  call.for_each((m + kRows - 1) / kRows * n, [&](std::int64_t part) {
+    const std::int64_t j = part % n;
+    const std::int64_t first = part / n * kRows;
+    const Number addend = bias.at<Number>(j);
+    for (std::int64_t i = first; i < std::min(m, first + kRows); ++i) {
+      const Number sum =
+          dot<Number>(call, a, i * k, columns.tensor(), j * k, k, biased ? &addend : nullptr);
       y.set(i * n + j, activate(activation, sum));
     }
-  }
+  });
 }
 
 }  // namespace

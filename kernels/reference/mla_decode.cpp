@@ -20,21 +20,18 @@ void mla_decode(const Call& call) {
   const std::int64_t page_size = call.dim("page_size");
   const std::int64_t pages = call.dim("pages");
   const Number scale = constant<Number>(call.attribute("scale"));
-  for (std::int64_t sequence = 0; sequence < call.dim("batch"); ++sequence) {
-    for (std::int64_t head = 0; head < heads; ++head) {
-      const std::int64_t query = sequence * heads + head;
-      SoftmaxMean<Number> mean(call, "p");
-      for (std::int64_t i = 0; i < context_lens.integer(sequence); ++i) {
-        const std::int64_t block = block_tables.integer(sequence * pages + i / page_size);
-        const std::int64_t row = (block * page_size + i % page_size) * (rank + rope_dim);
-        const Number latent = dot<Number>(call, q_nope, query * rank, 1, cache, row, 1, rank);
-        const Number rotary =
-            dot<Number>(call, q_pe, query * rope_dim, 1, cache, row + rank, 1, rope_dim);
-        mean.add((latent + rotary) * scale, row);
-      }
-      mean.write(cache, rank, out, query * rank);
+  call.for_each(call.dim("batch") * heads, [&](std::int64_t query) {
+    const std::int64_t sequence = query / heads;
+    SoftmaxMean<Number> mean(call, "p");
+    for (std::int64_t i = 0; i < context_lens.integer(sequence); ++i) {
+      const std::int64_t block = block_tables.integer(sequence * pages + i / page_size);
+      const std::int64_t row = (block * page_size + i % page_size) * (rank + rope_dim);
+      const Number latent = dot<Number>(call, q_nope, query * rank, cache, row, rank);
+      const Number rotary = dot<Number>(call, q_pe, query * rope_dim, cache, row + rank, rope_dim);
+      mean.add((latent + rotary) * scale, row);
     }
-  }
+    mean.write(cache, rank, out, query * rank);
+  });
 }
 
 }  // namespace

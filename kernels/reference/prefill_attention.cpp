@@ -21,22 +21,22 @@ void prefill_attention(const Call& call) {
   const double given = call.attribute("scale");
   const Number scale =
       constant<Number>(given != 0 ? given : 1 / std::sqrt(static_cast<double>(head_dim)));
-  for (std::int64_t sequence = 0; sequence < call.dim("batch"); ++sequence) {
-    for (std::int64_t i = 0; i < queries; ++i) {
-      // The last query sees every key.
-      const std::int64_t seen = causal ? keys - queries + i + 1 : keys;
-      for (std::int64_t head = 0; head < q_heads; ++head) {
-        const std::int64_t query = ((sequence * queries + i) * q_heads + head) * head_dim;
-        const std::int64_t kv_head = head / (q_heads / kv_heads);
-        SoftmaxMean<Number> mean(call, "p");
-        for (std::int64_t j = 0; j < seen; ++j) {
-          const std::int64_t row = ((sequence * keys + j) * kv_heads + kv_head) * head_dim;
-          mean.add(dot<Number>(call, q, query, 1, k, row, 1, head_dim) * scale, row);
-        }
-        mean.write(v, head_dim, out, query);
+  call.for_each(call.dim("batch") * queries, [&](std::int64_t place) {
+    const std::int64_t sequence = place / queries;
+    const std::int64_t i = place % queries;
+    // The last query sees every key.
+    const std::int64_t seen = causal ? keys - queries + i + 1 : keys;
+    for (std::int64_t head = 0; head < q_heads; ++head) {
+      const std::int64_t query = (place * q_heads + head) * head_dim;
+      const std::int64_t kv_head = head / (q_heads / kv_heads);
+      SoftmaxMean<Number> mean(call, "p");
+      for (std::int64_t j = 0; j < seen; ++j) {
+        const std::int64_t row = ((sequence * keys + j) * kv_heads + kv_head) * head_dim;
+        mean.add(dot<Number>(call, q, query, k, row, head_dim) * scale, row);
       }
+      mean.write(v, head_dim, out, query);
     }
-  }
+  });
 }
 
 }  // namespace

@@ -84,10 +84,10 @@ Index draw(const Call& call, const Row<Number>& row) {
 template <typename Number>
 void sampling(const Call& call) {
   const Output& token = call.output("token");
-  for (std::int64_t i = 0; i < call.dim("rows"); ++i) {
+  call.for_each(call.dim("rows"), [&](std::int64_t i) {
     const Row<Number> row = read_row<Number>(call, i);
     token.set_integer(i, row.weights.empty() ? 0 : static_cast<std::int64_t>(draw(call, row)));
-  }
+  });
 }
 
 // How far a running fp32 sum strays on the way. Of many weights of few different sizes the

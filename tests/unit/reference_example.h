@@ -84,7 +84,8 @@ class Example {
             nullptr,
             0,
             reference::kUnit,
-            emulation};
+            emulation,
+            nullptr};
   }
 
   const reference::Entry* entry_;

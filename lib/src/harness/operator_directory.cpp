@@ -35,7 +35,7 @@ struct Source {
 const std::vector<std::string>& flags() {
   // As built-in references are compiled. What they define inline stays their own, so that an equal
   // name in this process is never taken for it.
-  static const std::vector<std::string> kFlags = {"-std=c++20",          "-O2",
+  static const std::vector<std::string> kFlags = {"-std=c++20",          "-O3",
                                                   "-ffp-contract=off",   "-fPIC",
                                                   "-fvisibility=hidden", "-shared",
                                                   "-Wl,-Bsymbolic",      "-Wl,-z,now",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "trial.h"
+#include "trial_queue.h"
 
 #include <array>
 #include <chrono>
@@ -112,6 +113,7 @@ class Verification {
   Bench bench_;
   Key seed_{};
   std::vector<Case> cases_;
+  std::optional<TrialQueue> hidden_;  // of cases_, while the candidate is compiled
   Built built_;
   std::array<std::unique_ptr<Session>, 3> sessions_;
   std::optional<Failing> failing_;

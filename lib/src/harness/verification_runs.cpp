@@ -112,8 +112,8 @@ void Verification::show_counter_example(const Trial& trial, const Judged& judged
 Expected<Refusal> Verification::holdout() {
   if (!defences_.holdout) return skip("switched off");
   int failures = 0;
-  for (const Case& one : cases_) {
-    auto trial = make_trial(bench_, one);
+  for (std::size_t i = 0; i < cases_.size(); ++i) {
+    auto trial = hidden_->next();
     if (!trial) return tl::unexpected(trial.error());
     auto judged = run_twice(*trial);
     if (!judged) return tl::unexpected(judged.error());
@@ -222,15 +222,20 @@ Expected<Refusal> Verification::steady() {
   const auto checks =
       std::clamp(static_cast<int>(kSteadyWork / flops), kLeastSteadyChecks, kSteadyCalls);
   Random random(derive_key(seed_, "steady"));
+  std::vector<TrialQueue::Request> requests;
+  for (int i = 0; i < (defences_.fresh_contents ? kSteadyCalls : 1); ++i) {
+    Case one = base;
+    one.key = derive_key(seed_, fmt::format("steady {}", i));
+    requests.push_back(
+        {std::move(one),
+         i < kLeastSteadyChecks / 8 || random.chance(static_cast<double>(checks) / kSteadyCalls)});
+  }
+  TrialQueue queue(bench_, std::move(requests));
   std::optional<Trial> trial;
   sessions_[2].reset();
   for (int i = 0; i < kSteadyCalls; ++i) {
-    const bool checked =
-        i < kLeastSteadyChecks / 8 || random.chance(static_cast<double>(checks) / kSteadyCalls);
     if (!trial || defences_.fresh_contents) {
-      Case one = base;
-      one.key = derive_key(seed_, fmt::format("steady {}", i));
-      auto made = checked ? make_trial(bench_, one) : make_unjudged_trial(bench_, one);
+      auto made = queue.next();
       if (!made) return tl::unexpected(made.error());
       trial = std::move(*made);
     }

@@ -70,7 +70,13 @@ Status Verification::commit() {
                       {"operator", task_.op->digest},
                       {"candidate", candidate_.digest}};
   report_.commitment = sha256_hex(to_line(bound));
-  return options_.on_commit ? options_.on_commit(report_.commitment) : Status{};
+  if (options_.on_commit) {
+    if (const Status told = options_.on_commit(report_.commitment); !told) return told;
+  }
+  std::vector<TrialQueue::Request> requests;
+  for (const Case& one : cases_) requests.push_back({one});
+  hidden_.emplace(bench_, std::move(requests));
+  return {};
 }
 
 void Verification::weaken(Case& one) const {

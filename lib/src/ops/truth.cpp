@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <tensorpath/base/parallel.h>
 #include <tensorpath/ops/truth.h>
 
 namespace tensorpath {
@@ -53,7 +54,10 @@ CallView::CallView(const OperatorSpec& spec, const Domain& domain, const Case& o
            roundings_.data(),
            static_cast<int>(roundings_.size()),
            unit_roundoff(spec.accumulate),
-           emulation};
+           emulation,
+           [](std::int64_t count, void (*body)(void*, std::int64_t), void* state) {
+             parallel_for(count, [body, state](std::int64_t i) { body(state, i); });
+           }};
 }
 
 Expected<Truth> compute_truth(const OperatorSpec& spec, const Domain& domain, const Case& one,
