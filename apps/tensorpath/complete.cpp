@@ -25,7 +25,8 @@ struct Candidate {
 struct Position {
   const CLI::App* command = nullptr;
   const CLI::Option* value_of = nullptr;
-  std::string runs;  // what --runs said
+  std::string runs;              // what --runs said
+  std::vector<std::string> ops;  // what each --ops said
 };
 
 const CLI::Option* find_option(const CLI::App* command, const std::string& word) {
@@ -45,7 +46,7 @@ const CLI::App* find_subcommand(const CLI::App& command, const std::string& word
 }
 
 Position locate(const CLI::App& app, const std::vector<std::string>& words, Session& session) {
-  Position position{&app, nullptr, {}};
+  Position position{&app, nullptr, {}, {}};
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     const std::string& word = words[i];
     if (word.size() > 1 && word.front() == '-') {
@@ -59,6 +60,7 @@ Position locate(const CLI::App& app, const std::vector<std::string>& words, Sess
       }
       ++i;
       if (word == "--runs") position.runs = words[i];
+      if (word == "--ops") position.ops.push_back(words[i]);
       if (word == "--data") session.data_directories.push_back(words[i]);
     } else if (const CLI::App* subcommand = find_subcommand(*position.command, word)) {
       position.command = subcommand;
@@ -104,6 +106,12 @@ std::vector<Candidate> forge_names(const std::string& option, const Position& po
                                    const Session& session) {
   std::vector<Candidate> found;
   if (option == "op") {
+    // By their files' names: nothing is compiled for a completion.
+    for (const std::string& directory : position.ops) {
+      for (const std::string& file : list_files(directory, ".yaml")) {
+        found.push_back({file.substr(0, file.size() - 5), "of " + directory});
+      }
+    }
     const auto operators = load_operators(session);
     if (!operators) return found;
     for (const OperatorSpec& op : operators->all()) found.push_back({op.name, op.summary});

@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <tensorpath/harness/operator_directory.h>
 #include <tensorpath/harness/toolchain.h>
 #include <tensorpath/ops.h>
 #include <tensorpath/sandbox.h>
@@ -155,6 +156,18 @@ Check check_operators(const Expected<Operators>& operators) {
             "needed to verify kernels" + (first.hint.empty() ? "" : "; " + first.hint)};
   }
   return {"operators", Check::State::kOk, count_of(operators->all().size(), "operator"), ""};
+}
+
+// What --ops compiles is kept.
+Check check_compiled_operators() {
+  const std::string path = operator_cache_path();
+  if (const Status fit = check_operator_cache(path); !fit) {
+    const Diagnostic& first = fit.error().diagnostics.front();
+    return {"compiled operators", Check::State::kAbsent, first.message,
+            "needed only for forge --ops; " + first.hint};
+  }
+  const std::size_t objects = list_files(path, ".so").size();
+  return {"compiled operators", Check::State::kOk, count_of(objects, "object") + " at " + path, ""};
 }
 
 Check check_worker() {
@@ -343,6 +356,7 @@ ExitCode run_doctor(const Session& session, const DoctorOptions& options) {
   checks.push_back(check_manual());
   checks.push_back(check_hf_cache());
   checks.push_back(check_operators(load_operators(session)));
+  checks.push_back(check_compiled_operators());
   checks.push_back(check_worker());
   checks.push_back(check_host_compiler());
   checks.push_back(check_sanitizers());

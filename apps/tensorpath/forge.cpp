@@ -21,6 +21,7 @@ struct ForgeOptions {
   std::string run_id;
   std::string candidate;
   std::string sandbox = "strict";
+  std::vector<std::string> ops;
   int cases = 0;
   int threads = 0;
   bool no_sanitizers = false;
@@ -31,6 +32,27 @@ std::string first_file(std::initializer_list<std::string> paths) {
     if (file_exists(path)) return path;
   }
   return {};
+}
+
+SandboxMode sandbox_mode(const ForgeOptions& options) {
+  return options.sandbox == "strict" ? SandboxMode::kStrict : SandboxMode::kBestEffort;
+}
+
+// Those of the data directories, and those of --ops in front of them.
+Expected<Operators> operators_of(const Session& session, const ForgeOptions& options) {
+  auto operators = load_operators(session);
+  if (!operators) return operators;
+  OperatorDirectoryOptions directory;
+  directory.sandbox = sandbox_mode(options);
+  if (!session.quiet) {
+    directory.on_build = [](const std::string& op) {
+      std::fputs(fmt::format("compiling and checking the operator {}\n", op).c_str(), stderr);
+    };
+  }
+  if (const Status added = add_operators(*operators, options.ops, directory); !added) {
+    return tl::unexpected(added.error());
+  }
+  return operators;
 }
 
 // A GPU's name decides on the language and the architecture that were not given.
@@ -94,7 +116,7 @@ Json run_document(const forge::RunDirectory& run, const KernelTask& task) {
 
 ExitCode run_create(const Session& session, ForgeOptions& options) {
   if (options.cases > 0) options.request.cases = options.cases;
-  const auto operators = load_operators(session);
+  const auto operators = operators_of(session, options);
   if (!operators) return report(operators.error());
   const auto task = task_of(session, options, *operators);
   if (!task) return report(task.error());
@@ -157,7 +179,7 @@ std::string summary_of(const VerifyReport& report) {
 }
 
 ExitCode run_verify(const Session& session, const ForgeOptions& options) {
-  const auto operators = load_operators(session);
+  const auto operators = operators_of(session, options);
   if (!operators) return report(operators.error());
   const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
   if (!run) return report(run.error());
@@ -168,7 +190,7 @@ ExitCode run_verify(const Session& session, const ForgeOptions& options) {
                        "it belongs beside tensorpath, or into libexec/tensorpath")
                       .value());
   }
-  verify.sandbox = options.sandbox == "strict" ? SandboxMode::kStrict : SandboxMode::kBestEffort;
+  verify.sandbox = sandbox_mode(options);
   verify.sanitizers = !options.no_sanitizers;
   verify.threads = options.threads;
   if (!session.quiet) {
@@ -221,11 +243,22 @@ void add_task_options(CLI::App& create, ForgeOptions& options) {
       ->excludes(spec);
 }
 
+void add_shared_options(CLI::App& command, Session& session, ForgeOptions& options) {
+  command
+      .add_option("--ops", options.ops, "Operators of your own: NAME.yaml, NAME.cpp; repeatable")
+      ->type_name("DIR")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--sandbox", options.sandbox, "strict needs namespaces; default: strict")
+      ->check(CLI::IsMember({"strict", "best-effort"}));
+  command.add_option("--runs", options.runs, "Where runs are kept")->type_name("DIR");
+  add_format_option(command, session);
+}
+
 void add_create(CLI::App& group, Session& session, const std::shared_ptr<ForgeOptions>& options) {
   CLI::App* create = group.add_subcommand("create", "Start a run: a task, its contract, a ledger");
   add_task_options(*create, *options);
-  create->add_option("--runs", options->runs, "Where runs are kept")->type_name("DIR");
-  add_format_option(*create, session);
+  add_shared_options(*create, session, *options);
   create->callback([&session, options] {
     session.run = [&session, options] { return run_create(session, *options); };
   });
@@ -265,14 +298,11 @@ void add_forge(CLI::App& app, Session& session) {
       ->required();
   verify->add_option("--candidate", options->candidate, "Default: the run's candidate directory")
       ->type_name("DIR");
-  verify->add_option("--sandbox", options->sandbox, "strict needs namespaces; default: strict")
-      ->check(CLI::IsMember({"strict", "best-effort"}));
   verify->add_option("--threads", options->threads, "Of the pool; default: the cores, at most 4")
       ->check(CLI::Range(1, 64));
   verify->add_flag("--no-sanitizers", options->no_sanitizers,
                    "Leave that gate out; such a verdict promotes nothing");
-  verify->add_option("--runs", options->runs, "Where runs are kept")->type_name("DIR");
-  add_format_option(*verify, session);
+  add_shared_options(*verify, session, *options);
   verify->callback([&session, options] {
     session.run = [&session, options] { return run_verify(session, *options); };
   });

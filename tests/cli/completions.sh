@@ -45,6 +45,7 @@ fi
 
 # What Forge knows: operators, types, and the runs of --runs or TENSORPATH_RUNS.
 expect_offered rmsnorm forge create --op rms
+expect_offered l2_normalize forge create --ops "$TENSORPATH_SOURCE_DIR/tests/data/operators" --op l2
 expect_offered bf16 forge create --dtype b
 expect_offered x86-64-v3 forge create --arch x
 expect_offered --candidate forge verify --c

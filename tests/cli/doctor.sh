@@ -7,7 +7,7 @@ run doctor
 expect_status 0
 expect_stdout "Ready: nothing required is missing."
 for check in data catalog prices calibration manual "hugging face cache" "host compiler" \
-  "cuda compiler" "cuda driver" operators worker sanitizers sandbox; do
+  "cuda compiler" "cuda driver" operators "compiled operators" worker sanitizers sandbox; do
   expect_stdout "$check"
 done
 

@@ -39,7 +39,7 @@ void check_cases(const OperatorSpec& spec) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto spec = read_operator(text, "fuzz.yaml", &kReference);
+  const auto spec = read_operator(text, "fuzz.yaml", &kReference, "");
   if (!spec) {
     if (spec.error().to_string().empty()) std::abort();
     return 0;

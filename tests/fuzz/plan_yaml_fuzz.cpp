@@ -31,7 +31,7 @@ smoke: [{rows: 2, hidden: 8}]
 
 const OperatorSpec& spec() {
   static const OperatorSpec read = [] {
-    auto result = read_operator(kOperator, "fuzz.yaml", find_reference("rmsnorm"));
+    auto result = read_operator(kOperator, "fuzz.yaml", find_reference("rmsnorm"), "");
     if (!result) std::abort();
     return std::move(*result);
   }();

@@ -20,7 +20,7 @@ std::string text_of(const std::string& path) {
 
 Expected<OperatorSpec> example() {
   return read_operator(text_of(kExample + ".yaml"), "l2_normalize.yaml",
-                       &tensorpath_reference_l2_normalize);
+                       &tensorpath_reference_l2_normalize, "");
 }
 
 // Text as mdoc source shows it literally.

@@ -45,7 +45,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 std::string error_of(const std::string& yaml) {
-  const auto spec = read_operator(yaml, "scaled.yaml", &kReference);
+  const auto spec = read_operator(yaml, "scaled.yaml", &kReference, "");
   return spec ? "" : spec.error().to_string();
 }
 
@@ -67,7 +67,7 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("a whole file gives a whole operator") {
-  const auto spec = read_operator(kGood, "scaled.yaml", &kReference);
+  const auto spec = read_operator(kGood, "scaled.yaml", &kReference, "");
   INFO((spec ? "" : spec.error().to_string()));
   REQUIRE(spec);
   CHECK(spec->name == "scaled");
@@ -142,7 +142,7 @@ TEST_CASE("each formula has a value at the typical shape") {
 }
 
 TEST_CASE("a file and its reference belong together") {
-  const auto alone = read_operator(kGood, "scaled.yaml", nullptr);
+  const auto alone = read_operator(kGood, "scaled.yaml", nullptr, "");
   REQUIRE_FALSE(alone);
   CHECK(contains(alone.error().to_string(), "write kernels/reference/scaled.cpp"));
   CHECK_MISTAKE("name: scaled", "name: other", "that of its reference scaled");

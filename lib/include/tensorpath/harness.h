@@ -3,6 +3,7 @@
 
 #include <tensorpath/harness/candidate.h>
 #include <tensorpath/harness/failure.h>
+#include <tensorpath/harness/operator_directory.h>
 #include <tensorpath/harness/task.h>
 #include <tensorpath/harness/toolchain.h>
 #include <tensorpath/harness/verify.h>

@@ -7,5 +7,6 @@
 #include <tensorpath/ops/invariants.h>
 #include <tensorpath/ops/mutants.h>
 #include <tensorpath/ops/operator.h>
+#include <tensorpath/ops/prove.h>
 #include <tensorpath/ops/reference.h>
 #include <tensorpath/ops/truth.h>

@@ -1,4 +1,4 @@
-#include "building_directory.h"
+#include "base/building_directory.h"
 
 #include <algorithm>
 #include <array>

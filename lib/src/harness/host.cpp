@@ -1,4 +1,5 @@
 // The host device: C++ kernels, compiled with the system's compiler for a named ISA level.
+#include "compile.h"
 #include "device.h"
 #include "elf.h"
 #include "host_session.h"
@@ -82,51 +83,21 @@ std::vector<std::string> flags_of(const Bench& bench, Build build) {
   return flags;
 }
 
-std::string first_lines(const std::string& text, std::size_t lines) {
-  std::size_t end = 0;
-  for (std::size_t i = 0; i < lines && end != std::string::npos; ++i)
-    end = text.find('\n', end + 1);
-  return text.substr(0, std::min(end, std::size_t{2000}));
-}
-
-// The compiler's words name paths of the build; the author knows the file by its own name.
-std::string without(std::string text, const std::string& path) {
-  for (std::size_t at = 0; (at = text.find(path, at)) != std::string::npos;)
-    text.erase(at, path.size());
-  return text;
-}
-
-Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) {
-  switch (outcome.end) {
-    case SandboxEnd::kExited:
-      if (outcome.exit_code == 0) return {};
-      if (outcome.err.find("CPU time limit exceeded") != std::string::npos) {
-        return {Failure::kCompileLimit, "the compiler took longer than it is allowed"};
-      }
-      if (outcome.err.find("out of memory") != std::string::npos ||
-          outcome.err.find("annot allocate memory") != std::string::npos ||
-          outcome.err.find("Killed signal") != std::string::npos) {
-        return {Failure::kCompileLimit, "the compiler ran out of the memory it is allowed"};
-      }
-      return {Failure::kCompileError, first_lines(without(outcome.err, directory + "/"), 6)};
-    case SandboxEnd::kSignalled:
-      return {Failure::kCompileLimit,
-              fmt::format("the compiler was ended by signal {}", outcome.signal)};
-    default:
-      return {Failure::kCompileLimit,
-              fmt::format("the compiler reached a limit: {}", to_string(outcome.end))};
+// Off: what the compiler would see and do without a sandbox of its own.
+CompileJob job_of(const Bench& bench, const std::string& in, const std::string& out) {
+  CompileJob job;
+  job.in = in;
+  job.out = out;
+  job.sandbox = bench.options.sandbox;
+  const TaskLimits& limits = bench.task.limits;
+  job.limits = compile_limits(limits.compile_s, limits.compile_memory_bytes);
+  if (!bench.defences.compile_view) job.more_view.push_back({"/etc", "/etc", false, false});
+  if (!bench.defences.compile_limits) {
+    job.limits = compile_limits(0, 0);
+    job.limits.wall_s = 600;
+    job.limits.output_bytes = 64U << 20;
   }
-}
-
-// The view of a compiler: its own files, the candidate, a place for the result.
-std::vector<ViewEntry> compile_view(const Bench& bench, const std::string& in,
-                                    const std::string& out) {
-  std::vector<ViewEntry> view = toolchain_view();
-  view.push_back({in, in, false, false});
-  view.push_back({out, out, true, false});
-  // Off: what the compiler would see without a sandbox of its own.
-  if (!bench.defences.compile_view) view.push_back({"/etc", "/etc", false, false});
-  return view;
+  return job;
 }
 
 class HostDevice : public Device {
@@ -152,34 +123,19 @@ class HostDevice : public Device {
     if (const Status written = write_inputs(bench, in); !written) {
       return tl::unexpected(written.error());
     }
-    if (const Status given = give_to_sandbox(out); !given) return tl::unexpected(given.error());
-    SandboxSpec spec;
+    CompileJob job = job_of(bench, in, out);
     const std::vector<std::string> flags = flags_of(bench, build);
-    spec.argv = {compiler};
-    spec.argv.insert(spec.argv.end(), flags.begin(), flags.end());
     const std::string object = path_join(out, "kernel.so");
-    spec.argv.insert(spec.argv.end(), {"-o", object, path_join(in, kSource), "-lm"});
-    spec.environment = {"PATH=/usr/bin:/bin", "LC_ALL=C", "TMPDIR=/tmp"};
-    spec.working_directory = in;
-    spec.view = compile_view(bench, in, out);
-    spec.tmp = true;
-    const TaskLimits& limits = bench.task.limits;
-    const bool limited = bench.defences.compile_limits;
-    // Of the processor: a busy machine makes no source slower. Sleeping does not help either.
-    spec.limits.cpu_s = limited ? limits.compile_s : 0;
-    spec.limits.wall_s = limited ? 4 * limits.compile_s : 600;
-    spec.limits.address_space_bytes = limited ? limits.compile_memory_bytes : 0;
-    spec.limits.output_bytes = limited ? 256U << 10 : 64U << 20;
-    const auto outcome = run_sandboxed(spec, bench.options.sandbox);
-    if (!outcome) return tl::unexpected(outcome.error());
-    if (outcome->end == SandboxEnd::kStartFailed) {
-      return fail(ExitCode::kEnvironment, "the compiler does not start: " + outcome->start_error);
-    }
+    job.command = {compiler};
+    job.command.insert(job.command.end(), flags.begin(), flags.end());
+    job.command.insert(job.command.end(), {"-o", object, path_join(in, kSource), "-lm"});
+    const auto compiled = compile_in_sandbox(job);
+    if (!compiled) return tl::unexpected(compiled.error());
     Built built;
-    built.refusal = refusal_of(*outcome, in);
+    built.refusal = compiled->refusal;
     built.path = object;
-    built.level = outcome->level;
-    built.level_reason = outcome->level_reason;
+    built.level = compiled->level;
+    built.level_reason = compiled->level_reason;
     built.toolchain =
         fmt::format("{} {}", compiler.substr(compiler.rfind('/') + 1), fmt::join(flags, " "));
     return built;

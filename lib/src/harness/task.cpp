@@ -188,13 +188,23 @@ Expected<KernelTask> read_task(std::string_view yaml, const std::string& file,
   }
   map.finish();
   if (!diagnostics.empty()) return tl::unexpected(diagnostics.to_error());
-  const auto op = operators.find(op_name);
-  if (!op) return tl::unexpected(op.error());
+  auto op = operators.find(op_name);
+  if (!op) {
+    // It was there when the task was made.
+    if (!digest.empty()) {
+      op.error().diagnostics.front() = {{file, 0, 0},
+                                        op.error().diagnostics.front().message,
+                                        "where it was made with --ops DIR, say so again"};
+    }
+    return tl::unexpected(op.error());
+  }
   task.op = *op;
   if (!digest.empty() && digest != task.op->digest) {
     return fail_at({file, 0, 0},
-                   fmt::format("the operator {} is not the one this task was made for", op_name),
-                   "its file or its reference changed; create the run anew");
+                   fmt::format("the operator {} of {} is not the one this task was made for",
+                               op_name, task.op->file),
+                   "where it was made with --ops DIR, say so again; where its file, its reference "
+                   "or tensorpath has changed, create the run anew");
   }
   auto domain = make_domain(*task.op, *dtype, dims, attributes, std::move(shapes));
   if (!domain) return tl::unexpected(domain.error());

@@ -44,7 +44,7 @@ Expected<Operators> Operators::load(const std::vector<std::string>& directories)
       if (!text) return tl::unexpected(text.error());
       const std::string name = file.substr(0, file.size() - 5);
       if (find_named(operators.specs_, name) != nullptr) continue;
-      auto spec = read_operator(*text, path, find_reference(name));
+      auto spec = read_operator(*text, path, find_reference(name), reference_digest(name));
       if (!spec) {
         problems.diagnostics.insert(problems.diagnostics.end(), spec.error().diagnostics.begin(),
                                     spec.error().diagnostics.end());

@@ -439,32 +439,79 @@ class Reader {
 std::string_view name_of(OperatorKind kind) { return kKinds[static_cast<std::size_t>(kind)].word; }
 std::string_view name_of(Rule rule) { return kRules[static_cast<std::size_t>(rule)].word; }
 
-Expected<OperatorSpec> read_operator(std::string_view yaml, const std::string& file,
-                                     const reference::Entry* reference) {
-  const auto document = parse_yaml(yaml, file);
-  if (!document) return tl::unexpected(document.error());
-  OperatorSpec spec;
-  Reader reader(spec);
-  reader.read(*document);
-  const bool judged = std::any_of(spec.outputs.begin(), spec.outputs.end(), [](const auto& output) {
+namespace {
+
+bool needs_judge(const OperatorSpec& spec) {
+  return std::any_of(spec.outputs.begin(), spec.outputs.end(), [](const auto& output) {
     return output.rule == Rule::kSelection || output.rule == Rule::kSample ||
            output.rule == Rule::kCodes;
   });
+}
+
+void check_reference(const OperatorSpec& spec, const reference::Entry* reference,
+                     Diagnostics& diagnostics) {
+  const SourceLocation where{spec.file, 0, 0};
   if (reference == nullptr) {
-    reader.diagnostics.add({file, 0, 0},
-                           fmt::format("the operator {} has no reference", quote_input(spec.name)),
-                           fmt::format("write kernels/reference/{}.cpp", spec.name));
+    diagnostics.add(where, fmt::format("the operator {} has no reference", quote_input(spec.name)),
+                    fmt::format("write kernels/reference/{}.cpp", spec.name));
   } else if (spec.name != reference->name) {
-    reader.diagnostics.add({file, 0, 0}, fmt::format("its name is {}, that of its reference {}",
-                                                     quote_input(spec.name), reference->name));
-  } else if (judged && reference->judge == nullptr) {
-    reader.diagnostics.add({file, 0, 0}, "an output's rule needs a judge, the reference has none",
-                           "register it with TENSORPATH_REFERENCE_WITH_JUDGE");
+    diagnostics.add(where, fmt::format("its name is {}, that of its reference {}",
+                                       quote_input(spec.name), reference->name));
+  } else if (needs_judge(spec) && reference->judge == nullptr) {
+    diagnostics.add(where, "an output's rule needs a judge, the reference has none",
+                    "register it with TENSORPATH_REFERENCE_WITH_JUDGE");
   }
-  if (!reader.diagnostics.empty()) return tl::unexpected(reader.diagnostics.to_error());
-  spec.reference = reference;
+}
+
+// What could be read of it; the mistakes go into `diagnostics`.
+OperatorSpec read_document(const YamlNode& document, std::string_view yaml, const std::string& file,
+                           Diagnostics& diagnostics) {
+  OperatorSpec spec;
+  spec.file = file;
   spec.definition = std::string(yaml);
-  spec.digest = sha256_hex(spec.definition + reference_digest(spec.name));
+  Reader reader(spec);
+  reader.read(document);
+  diagnostics = std::move(reader.diagnostics);
+  return spec;
+}
+
+void bind(OperatorSpec& spec, const reference::Entry* reference, std::string_view source_digest) {
+  spec.reference = reference;
+  // Digests of one length each: where one part ends and the next begins is certain.
+  spec.digest = sha256_hex(fmt::format("{}{}{}", sha256_hex(spec.definition), source_digest,
+                                       reference_headers_digest()));
+}
+
+}  // namespace
+
+Expected<OperatorSpec> parse_operator(std::string_view yaml, const std::string& file) {
+  const auto document = parse_yaml(yaml, file);
+  if (!document) return tl::unexpected(document.error());
+  Diagnostics diagnostics;
+  OperatorSpec spec = read_document(*document, yaml, file, diagnostics);
+  if (!diagnostics.empty()) return tl::unexpected(diagnostics.to_error());
+  return spec;
+}
+
+Status attach_reference(OperatorSpec& spec, const reference::Entry* reference,
+                        std::string_view source_digest) {
+  Diagnostics diagnostics;
+  check_reference(spec, reference, diagnostics);
+  if (!diagnostics.empty()) return tl::unexpected(diagnostics.to_error());
+  bind(spec, reference, source_digest);
+  return {};
+}
+
+Expected<OperatorSpec> read_operator(std::string_view yaml, const std::string& file,
+                                     const reference::Entry* reference,
+                                     std::string_view source_digest) {
+  const auto document = parse_yaml(yaml, file);
+  if (!document) return tl::unexpected(document.error());
+  Diagnostics diagnostics;
+  OperatorSpec spec = read_document(*document, yaml, file, diagnostics);
+  check_reference(spec, reference, diagnostics);
+  if (!diagnostics.empty()) return tl::unexpected(diagnostics.to_error());
+  bind(spec, reference, source_digest);
   return spec;
 }
 

@@ -127,8 +127,9 @@ struct OperatorSpec {
   std::vector<Symbols> smoke;                  // dims of the public cases
   std::vector<std::pair<std::string, std::vector<std::string>>> baselines;  // by architecture
 
-  std::string definition;  // the YAML text and the digest of the reference it came with
-  std::string digest;      // SHA-256 of both
+  std::string file;        // where its YAML came from
+  std::string definition;  // that text
+  std::string digest;  // SHA-256 of the YAML, the reference's source and the headers it includes
   const reference::Entry* reference = nullptr;
 
   [[nodiscard]] const DimSpec* find_dim(std::string_view name) const;
@@ -141,20 +142,35 @@ struct OperatorSpec {
 [[nodiscard]] std::string_view name_of(OperatorKind kind);
 [[nodiscard]] std::string_view name_of(Rule rule);
 
-// One operator from its YAML text; the reference is looked up by its name unless given.
+// One operator from its YAML text. `source_digest` is the SHA-256 of its reference's source.
 [[nodiscard]] Expected<OperatorSpec> read_operator(std::string_view yaml, const std::string& file,
-                                                   const reference::Entry* reference);
+                                                   const reference::Entry* reference,
+                                                   std::string_view source_digest);
+// The same in two steps, for a reference that is yet to be compiled.
+[[nodiscard]] Expected<OperatorSpec> parse_operator(std::string_view yaml, const std::string& file);
+[[nodiscard]] Status attach_reference(OperatorSpec& spec, const reference::Entry* reference,
+                                      std::string_view source_digest);
 
 // The built-in references, by operator name; null when there is none.
 [[nodiscard]] const reference::Entry* find_reference(std::string_view name);
+// SHA-256 of a built-in reference's source.
 [[nodiscard]] std::string reference_digest(std::string_view name);
+
+// A header that references include, as this library was built with it.
+struct ReferenceHeader {
+  std::string_view path;  // as it is included: "tensorpath/ops/reference.h"
+  std::string_view text;
+};
+[[nodiscard]] const std::vector<ReferenceHeader>& reference_headers();
+// Of all of them: each is part of every operator's definition.
+[[nodiscard]] const std::string& reference_headers_digest();
 
 // Every operator of the given directories (files <op>.yaml), sorted by name; of equal names the
 // first directory wins.
 class Operators {
  public:
   [[nodiscard]] static Expected<Operators> load(const std::vector<std::string>& directories);
-  // Adds one that was compiled elsewhere (--ops DIR); replaces an equal name.
+  // Adds one that was compiled elsewhere (operator_directory.h); replaces an equal name.
   void add(OperatorSpec spec);
   // An unknown name is an error with the nearest right one.
   [[nodiscard]] Expected<const OperatorSpec*> find(std::string_view name) const;

@@ -19,6 +19,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -38,19 +39,33 @@ struct Entry {
   void (*judge)(const Call& call, const Tensor* written, Judgement& judgement);
 };
 
+constexpr std::uint64_t layout_of(std::initializer_list<std::size_t> parts) {
+  std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
+  for (const std::size_t part : parts) hash = (hash ^ part) * 0x100000001b3U;
+  return hash;
+}
+// What both sides of a call must agree on, so that an object that was compiled against another of
+// these headers is refused, never misread. The first number grows with every change of meaning or
+// order; sizes tell the rest.
+inline constexpr std::uint64_t kLayout =
+    layout_of({1, sizeof(Entry), sizeof(Call), sizeof(Tensor), sizeof(Output), sizeof(Rounding),
+               sizeof(Emulation), sizeof(NamedInteger), sizeof(NamedNumber), sizeof(std::string)});
+
 }  // namespace tensorpath::reference
 
 // Written outside any namespace, after the reference's own.
 // A template's name takes no parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
-#define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                          \
-  extern "C" __attribute__((visibility("default")))                             \
-  const ::tensorpath::reference::Entry tensorpath_reference_##op;               \
-  const ::tensorpath::reference::Entry tensorpath_reference_##op = {            \
-      #op,                                                                      \
-      [](const ::tensorpath::reference::Call& call) {                           \
-        call.emulation != nullptr ? op<::tensorpath::reference::Emulated>(call) \
-                                  : op<::tensorpath::reference::Exact>(call);   \
-      },                                                                        \
+#define TENSORPATH_REFERENCE_ENTRY(op, judge_function)                                          \
+  extern "C" __attribute__((visibility("default"))) const std::uint64_t tensorpath_layout_##op; \
+  const std::uint64_t tensorpath_layout_##op = ::tensorpath::reference::kLayout;                \
+  extern "C" __attribute__((visibility("default")))                                             \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op;                               \
+  const ::tensorpath::reference::Entry tensorpath_reference_##op = {                            \
+      #op,                                                                                      \
+      [](const ::tensorpath::reference::Call& call) {                                           \
+        call.emulation != nullptr ? op<::tensorpath::reference::Emulated>(call)                 \
+                                  : op<::tensorpath::reference::Exact>(call);                   \
+      },                                                                                        \
       judge_function};
 #define TENSORPATH_REFERENCE(op) TENSORPATH_REFERENCE_ENTRY(op, nullptr)
 #define TENSORPATH_REFERENCE_WITH_JUDGE(op, judge_function) \

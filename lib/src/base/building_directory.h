@@ -10,7 +10,7 @@
 #include <tensorpath/base/descriptor.h>
 #include <tensorpath/base/error.h>
 
-namespace tensorpath::forge {
+namespace tensorpath {
 
 class BuildingDirectory {
  public:
@@ -24,6 +24,7 @@ class BuildingDirectory {
   // Removes everything, unless it was moved.
   ~BuildingDirectory();
 
+  [[nodiscard]] const std::string& path() const { return path_; }
   // A relative path; directories on the way are made.
   [[nodiscard]] Status write(const std::string& path, std::string_view contents, bool executable);
   [[nodiscard]] Status make_directory(const std::string& path);
@@ -43,4 +44,4 @@ class BuildingDirectory {
 // is in nobody's way.
 void remove_abandoned_buildings(const std::string& root);
 
-}  // namespace tensorpath::forge
+}  // namespace tensorpath

@@ -14,7 +14,7 @@
 #include <tensorpath/base/file.h>
 #include <tensorpath/base/random.h>
 
-namespace tensorpath::forge {
+namespace tensorpath {
 namespace {
 
 namespace fs = std::filesystem;
@@ -143,4 +143,4 @@ void remove_abandoned_buildings(const std::string& root) {
   }
 }
 
-}  // namespace tensorpath::forge
+}  // namespace tensorpath
