@@ -151,6 +151,7 @@ class Kills {
       if (!verify_whole(brief)) return report_;
       length_[brief ? 1 : 0] = seconds_since(start);
     }
+    check_the_checks();
     std::printf("verify takes %.2f s, without sanitizers %.2f s\n", length_[0], length_[1]);
     std::fflush(stdout);
     for (int i = 1; i <= count; ++i) {
@@ -350,6 +351,66 @@ class Kills {
     const auto run = forge::RunDirectory::open(place_.runs(), id_);
     const auto history = run ? run->read_ledger() : tl::unexpected(run.error());
     if (!history) problem(fmt::format("{}: {}", where_, history.error().to_string()));
+  }
+
+  // A check that cannot fail proves nothing: each is shown what it is there to find.
+  void check_the_checks() {
+    const auto finds = [this](const std::string& what, const std::string& expected,
+                              const auto& plant, const auto& check, const auto& remove) {
+      const std::vector<std::string> before = report_.problems;
+      plant();
+      check();
+      remove();
+      const bool found = std::any_of(
+          report_.problems.begin() + static_cast<std::ptrdiff_t>(before.size()),
+          report_.problems.end(),
+          [&](const std::string& text) { return text.find(expected) != std::string::npos; });
+      report_.problems = before;
+      if (!found) problem("the checks do not see " + what);
+    };
+    where_ = "planted";
+    const std::string run = path_join(place_.runs(), id_);
+    const auto in_file = [](const std::string& path, const std::string& text) {
+      return [path, text] { std::ofstream(path, std::ios::app) << text; };
+    };
+    const auto without = [](const std::string& path) { return [path] { fs::remove(path); }; };
+    const std::string stray = path_join(place_.temporary(), "stray");
+    finds(
+        "a file in the temporary directory", "left in the temporary directory", in_file(stray, "x"),
+        [this] { check_shared(); }, without(stray));
+    const std::string torn = path_join(run, "torn.json");
+    finds(
+        "half a file", "not whole", in_file(torn, "{\"a\": "), [this] { check_directory(false); },
+        without(torn));
+    const std::string temporary = path_join(run, ".task.yaml.1");
+    finds(
+        "a temporary file", "a temporary file", in_file(temporary, "x"),
+        [this] { check_directory(false); }, without(temporary));
+    const std::string ledger = path_join(run, "ledger.jsonl");
+    const std::string lines = contents_of(ledger);
+    finds(
+        "a ledger that was changed", "ledger",
+        [&] {
+          std::string changed = lines;
+          changed[lines.size() / 2] = changed[lines.size() / 2] == '0' ? '1' : '0';
+          std::ofstream(ledger, std::ios::trunc) << changed;
+        },
+        [this] { check_ledger(); }, [&] { std::ofstream(ledger, std::ios::trunc) << lines; });
+    pid_t orphan = -1;
+    finds(
+        "a process", "process left",
+        [&] {
+          orphan = ::fork();
+          if (orphan == 0) {
+            ::pause();
+            ::_exit(0);
+          }
+        },
+        [this] { check_processes(); },
+        [&] {
+          ::kill(orphan, SIGKILL);
+          ::waitpid(orphan, nullptr, 0);
+        });
   }
 
   // The next verification works, and no attempt is left without an end.

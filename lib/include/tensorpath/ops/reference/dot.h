@@ -22,16 +22,16 @@ struct Products {
                                                     std::int64_t n) {
   using Numbers __attribute__((vector_size(32))) = double;
   using Words __attribute__((vector_size(32))) = std::int64_t;
-  constexpr int kWidth = 4;
-  constexpr int kVectors = 4;
-  constexpr int kLanes = kWidth * kVectors;
+  constexpr std::int64_t kWidth = 4;
+  constexpr std::int64_t kVectors = 4;
+  constexpr std::int64_t kLanes = kWidth * kVectors;
   const Words no_sign = Words{} + INT64_MAX;
   Numbers values[kVectors] = {};
   Numbers magnitudes[kVectors] = {};
   const std::int64_t whole = n - n % kLanes;
   for (std::int64_t i = 0; i < whole; i += kLanes) {
 #pragma GCC unroll 4
-    for (int k = 0; k < kVectors; ++k) {
+    for (std::int64_t k = 0; k < kVectors; ++k) {
       Numbers a;
       Numbers b;
       std::memcpy(&a, x + i + k * kWidth, sizeof a);
@@ -42,8 +42,8 @@ struct Products {
     }
   }
   Products sums;
-  for (int k = 0; k < kVectors; ++k) {
-    for (int lane = 0; lane < kWidth; ++lane) {
+  for (std::int64_t k = 0; k < kVectors; ++k) {
+    for (std::int64_t lane = 0; lane < kWidth; ++lane) {
       sums.value += values[k][lane];
       sums.magnitude += magnitudes[k][lane];
     }
