@@ -71,7 +71,7 @@ Status Verification::commit() {
                       {"candidate", candidate_.digest}};
   report_.commitment = sha256_hex(to_line(bound));
   if (options_.on_commit) {
-    if (const Status told = options_.on_commit(report_.commitment); !told) return told;
+    if (Status told = options_.on_commit(report_.commitment); !told) return told;
   }
   std::vector<TrialQueue::Request> requests;
   for (const Case& one : cases_) requests.push_back({one});
