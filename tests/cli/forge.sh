@@ -1,16 +1,9 @@
 #!/usr/bin/env bash
 # forge create makes a run or names the mistake; forge verify says what a candidate is worth, and
 # what it writes and prints holds nothing of the hidden cases before the ledger has its end.
-source "$(dirname "$0")/lib/check.bash"
-runs=$scratch/runs
-export TENSORPATH_RUNS=$runs
-unset TENSORPATH_DATA
-kernel='#include "task.h"
-#include <cmath>
-extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
-  for (std::int64_t i = 0; i < args->rows * args->hidden; ++i)
-    args->y[i] = args->x[i] / (1.0F + std::exp(-args->x[i]));
-}'
+source "$(dirname "$0")/lib/forge.bash"
+runs=$TENSORPATH_RUNS
+kernel=$silu
 small=(--op silu --dtype fp32 --shape "rows=1..4,hidden=1..64")
 
 json() { # EXPRESSION: of the document on standard output, as d
@@ -24,14 +17,6 @@ expect_json() { # EXPRESSION VALUE
 events() { grep -o '"event":"[a-z_]*"' "$runs/$1/ledger.jsonl" | cut -d'"' -f4 | tr '\n' ' '; }
 expect_events() { # ID EVENTS
   [ "$(events "$1")" = "$2 " ] || fail "expected the events $2, not $(events "$1")"
-}
-new_run() { # SOURCE OPTIONS...: sets id
-  local source=$1
-  shift
-  run forge create -q "$@"
-  expect_status 0
-  id=$stdout
-  printf '%s\n' "$source" >"$runs/$id/candidate/kernel.cpp"
 }
 mistake() { # WHAT HINT OPTIONS...
   local what=$1 hint=$2

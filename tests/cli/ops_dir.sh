@@ -1,13 +1,9 @@
 #!/usr/bin/env bash
 # --ops DIR: an operator from outside is its two files. It is compiled in the sandbox and checked
 # once, and stands in for a built-in one.
-source "$(dirname "$0")/lib/check.bash"
-export TENSORPATH_RUNS=$scratch/runs XDG_CACHE_HOME=$scratch/cache
-unset TENSORPATH_DATA
-cache=$XDG_CACHE_HOME/tensorpath/ops
-# Both files as tensorpath-operator(5) shows them; unit_manual_operator holds the page to that.
-example=$TENSORPATH_SOURCE_DIR/tests/data/operators
-kernels=$TENSORPATH_SOURCE_DIR/kernels
+source "$(dirname "$0")/lib/forge.bash"
+# $example has both files as tensorpath-operator(5) shows them; unit_manual_operator holds the page
+# to that.
 small=(--dtype fp32 --shape "rows=1..4,hidden=1..64" --cases 12)
 kernel='#include "task.h"
 #include <cmath>
@@ -21,21 +17,7 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
     for (std::int64_t i = 0; i < args->hidden; ++i) args->y[row * args->y_stride + i] = x[i] / length;
   }
 }'
-silu='#include "task.h"
-#include <cmath>
-extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {
-  for (std::int64_t i = 0; i < args->rows * args->hidden; ++i)
-    args->y[i] = args->x[i] / (1.0F + std::exp(-args->x[i]));
-}'
 
-new_run() { # SOURCE OPTIONS...: sets id
-  local source=$1
-  shift
-  run forge create -q "$@"
-  expect_status 0
-  id=$stdout
-  printf '%s\n' "$source" >"$TENSORPATH_RUNS/$id/candidate/kernel.cpp"
-}
 verify() { # STATUS OPTIONS...
   local wanted=$1
   shift

@@ -1,12 +1,7 @@
 #!/usr/bin/env bash
 # --ops DIR: every mistake in an operator from outside is named before a kernel is judged by it, and
 # nothing of it is kept.
-source "$(dirname "$0")/lib/check.bash"
-export TENSORPATH_RUNS=$scratch/runs XDG_CACHE_HOME=$scratch/cache
-unset TENSORPATH_DATA
-cache=$XDG_CACHE_HOME/tensorpath/ops
-example=$TENSORPATH_SOURCE_DIR/tests/data/operators
-kernels=$TENSORPATH_SOURCE_DIR/kernels
+source "$(dirname "$0")/lib/forge.bash"
 
 bad=$scratch/bad
 fresh() { # a directory with the example in it

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include <tensorpath/base/parallel.h>
 #include <tensorpath/base/table.h>
 #include <tensorpath/ops.h>
 
@@ -30,14 +30,10 @@ int main(int argc, char** argv) {
       continue;
     for (const ProofPart& part : proof_parts(spec)) jobs.push_back({&spec, part, {}});
   }
-  const auto work = [&](std::size_t first) {
-    for (std::size_t i = first; i < jobs.size(); i += 2) {
-      jobs[i].proof = prove(*jobs[i].spec, jobs[i].part);
-    }
-  };
-  std::thread other(work, 1);
-  work(0);
-  other.join();
+  parallel_for(std::ssize(jobs), [&](std::int64_t i) {
+    Job& job = jobs[static_cast<std::size_t>(i)];
+    job.proof = prove(*job.spec, job.part);
+  });
   Table table({{"operator"}, {"type"}, {"mutant"}, {"killed by"}});
   std::size_t problems = 0;
   for (const Job& job : jobs) {

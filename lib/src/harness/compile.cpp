@@ -14,13 +14,6 @@ std::string first_lines(const std::string& text, std::size_t lines) {
   return text.substr(0, std::min(end, std::size_t{2000}));
 }
 
-// The compiler's words name paths of the build; the author knows the file by its own name.
-std::string without(std::string text, const std::string& path) {
-  for (std::size_t at = 0; (at = text.find(path, at)) != std::string::npos;)
-    text.erase(at, path.size());
-  return text;
-}
-
 Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) {
   switch (outcome.end) {
     case SandboxEnd::kExited:
@@ -33,7 +26,7 @@ Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) 
           outcome.err.find("Killed signal") != std::string::npos) {
         return {Failure::kCompileLimit, "the compiler ran out of the memory it is allowed"};
       }
-      return {Failure::kCompileError, first_lines(without(outcome.err, directory + "/"), 6)};
+      return {Failure::kCompileError, first_lines(without_directory(outcome.err, directory), 6)};
     case SandboxEnd::kSignalled:
       return {Failure::kCompileLimit,
               fmt::format("the compiler was ended by signal {}", outcome.signal)};
@@ -54,10 +47,18 @@ SandboxLimits compile_limits(double cpu_s, std::uint64_t memory_bytes) {
   return limits;
 }
 
-Expected<Compilation> compile_in_sandbox(const CompileJob& job) {
+std::string without_directory(std::string text, const std::string& directory) {
+  const std::string path = directory + "/";
+  for (std::size_t at = 0; (at = text.find(path, at)) != std::string::npos;) {
+    text.erase(at, path.size());
+  }
+  return text;
+}
+
+Expected<SandboxOutcome> run_compiler(const CompileJob& job) {
   SandboxSpec spec;
   spec.argv = job.command;
-  spec.environment = {"PATH=/usr/bin:/bin", "LC_ALL=C", "TMPDIR=/tmp"};
+  spec.environment = {"PATH=" + job.path, "LC_ALL=C", "TMPDIR=/tmp"};
   spec.working_directory = job.in;
   spec.view = toolchain_view();
   spec.view.push_back({job.in, job.in, false, false});
@@ -66,11 +67,17 @@ Expected<Compilation> compile_in_sandbox(const CompileJob& job) {
   spec.tmp = true;
   spec.limits = job.limits;
   if (Status given = give_to_sandbox(job.out); !given) return tl::unexpected(given.error());
-  const auto outcome = run_sandboxed(spec, job.sandbox);
-  if (!outcome) return tl::unexpected(outcome.error());
-  if (outcome->end == SandboxEnd::kStartFailed) {
-    return fail(ExitCode::kEnvironment, "the compiler does not start: " + outcome->start_error);
+  auto outcome = run_sandboxed(spec, job.sandbox);
+  if (outcome && outcome->end == SandboxEnd::kStartFailed) {
+    return fail(ExitCode::kEnvironment,
+                fmt::format("{} does not start: {}", job.name, outcome->start_error));
   }
+  return outcome;
+}
+
+Expected<Compilation> compile_in_sandbox(const CompileJob& job) {
+  const auto outcome = run_compiler(job);
+  if (!outcome) return tl::unexpected(outcome.error());
   return Compilation{refusal_of(*outcome, job.in), outcome->level, outcome->level_reason};
 }
 

@@ -1,5 +1,6 @@
 #include "cuda_build.h"
 
+#include "compile.h"
 #include "cuda_object.h"
 #include "source_scan.h"
 
@@ -96,13 +97,6 @@ std::vector<std::string> flags_of(const Bench& bench, Build build) {
   return flags;
 }
 
-std::string without(std::string text, const std::string& path) {
-  for (std::size_t at = 0; (at = text.find(path, at)) != std::string::npos;) {
-    text.erase(at, path.size());
-  }
-  return text;
-}
-
 // ptxas's statistics are no help beside an error.
 std::string compiler_errors(const std::string& text) {
   std::string out;
@@ -129,7 +123,7 @@ Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) 
                           text.find("emory allocation fail") != std::string::npos ||
                           text.find("Killed") != std::string::npos;
       if (memory) return {Failure::kCompileLimit, "nvcc ran out of the memory it is allowed"};
-      return {Failure::kCompileError, compiler_errors(without(text, directory + "/"))};
+      return {Failure::kCompileError, compiler_errors(without_directory(text, directory))};
     }
     case SandboxEnd::kSignalled:
       return {Failure::kCompileLimit, fmt::format("nvcc was ended by signal {}", outcome.signal)};
@@ -137,6 +131,12 @@ Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) 
       return {Failure::kCompileLimit,
               fmt::format("nvcc reached a limit: {}", to_string(outcome.end))};
   }
+}
+
+// The toolkit, where the view of the toolchain does not hold it.
+std::vector<ViewEntry> outside_usr(const CudaToolkit& toolkit) {
+  if (toolkit.root.rfind("/usr/", 0) == 0) return {};
+  return {{toolkit.root, toolkit.root, false, false}};
 }
 
 // "Cuda compilation tools, release 13.0, V13.0.88" out of version.json would need a reader; the
@@ -156,24 +156,23 @@ std::string toolchain_text(const CudaToolkit& toolkit, const std::vector<std::st
   return fmt::format("nvcc {} {}", release, fmt::join(flags, " "));
 }
 
-SandboxSpec compile_spec(const CudaToolkit& toolkit, const Bench& bench, const std::string& in,
-                         const std::string& out) {
-  SandboxSpec spec;
-  spec.environment = {"PATH=" + path_join(toolkit.root, "bin") + ":/usr/bin:/bin", "LC_ALL=C",
-                      "TMPDIR=/tmp"};
-  spec.working_directory = in;
-  spec.view = toolkit_view(toolkit);
-  spec.view.push_back({in, in, false, false});
-  spec.view.push_back({out, out, true, false});
+CompileJob job_of(const CudaToolkit& toolkit, const Bench& bench, const std::string& in,
+                  const std::string& out) {
+  CompileJob job;
+  job.name = "nvcc";
+  job.path = path_join(toolkit.root, "bin") + ":" + job.path;
+  job.in = in;
+  job.out = out;
+  job.more_view = outside_usr(toolkit);
   // Off: what the compiler would see without a sandbox of its own.
-  if (!bench.defences.compile_view) spec.view.push_back({"/etc", "/etc", false, false});
-  spec.tmp = true;
+  if (!bench.defences.compile_view) job.more_view.push_back({"/etc", "/etc", false, false});
+  job.sandbox = bench.options.sandbox;
   const TaskLimits& limits = bench.task.limits;
   const bool limited = bench.defences.compile_limits;
-  spec.limits.wall_s = limited ? limits.compile_s : 600;
-  spec.limits.address_space_bytes = limited ? limits.compile_memory_bytes : 0;
-  spec.limits.output_bytes = 256U << 10;
-  return spec;
+  job.limits.wall_s = limited ? limits.compile_s : 600;
+  job.limits.address_space_bytes = limited ? limits.compile_memory_bytes : 0;
+  job.limits.output_bytes = 256U << 10;
+  return job;
 }
 
 }  // namespace
@@ -191,8 +190,7 @@ Expected<CudaToolkit> find_cuda_toolkit() {
 
 std::vector<ViewEntry> toolkit_view(const CudaToolkit& toolkit) {
   std::vector<ViewEntry> view = toolchain_view();
-  const bool below_usr = toolkit.root.rfind("/usr/", 0) == 0;
-  if (!below_usr) view.push_back({toolkit.root, toolkit.root, false, false});
+  for (ViewEntry& entry : outside_usr(toolkit)) view.push_back(std::move(entry));
   return view;
 }
 
@@ -218,19 +216,15 @@ Expected<Built> build_cubin(const CudaToolkit& toolkit, const Bench& bench, Buil
   if (const Status written = write_file_atomic(source, *bench.candidate.find(kSource)); !written) {
     return tl::unexpected(written.error());
   }
-  if (const Status given = give_to_sandbox(out); !given) return tl::unexpected(given.error());
-  SandboxSpec spec = compile_spec(toolkit, bench, in, out);
+  CompileJob job = job_of(toolkit, bench, in, out);
   const std::vector<std::string> flags = flags_of(bench, build);
   const std::string object = path_join(out, "kernel.cubin");
-  spec.argv = {toolkit.nvcc};
-  spec.argv.insert(spec.argv.end(), flags.begin(), flags.end());
+  job.command = {toolkit.nvcc};
+  job.command.insert(job.command.end(), flags.begin(), flags.end());
   // The PTX beside the cubin is looked at too.
-  spec.argv.insert(spec.argv.end(), {"--keep", "--keep-dir", out, "-o", object, source});
-  const auto outcome = run_sandboxed(spec, bench.options.sandbox);
+  job.command.insert(job.command.end(), {"--keep", "--keep-dir", out, "-o", object, source});
+  const auto outcome = run_compiler(job);
   if (!outcome) return tl::unexpected(outcome.error());
-  if (outcome->end == SandboxEnd::kStartFailed) {
-    return fail(ExitCode::kEnvironment, "nvcc does not start: " + outcome->start_error);
-  }
   Built built;
   built.refusal = refusal_of(*outcome, in);
   built.path = object;

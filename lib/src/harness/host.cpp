@@ -108,11 +108,8 @@ class HostDevice : public Device {
   }
 
   [[nodiscard]] Expected<Built> build(const Bench& bench, Build build) const override {
-    const std::string compiler = host_compiler();
-    if (compiler.empty()) {
-      return fail(ExitCode::kEnvironment, "there is no C++ compiler on this machine",
-                  "install g++ (Debian and Ubuntu: apt-get install g++)");
-    }
+    const auto compiler = require_host_compiler();
+    if (!compiler) return tl::unexpected(compiler.error());
     const std::string in = path_join(bench.scratch, "source");
     const std::string out =
         path_join(bench.scratch, fmt::format("build{}", static_cast<int>(build)));
@@ -126,7 +123,7 @@ class HostDevice : public Device {
     CompileJob job = job_of(bench, in, out);
     const std::vector<std::string> flags = flags_of(bench, build);
     const std::string object = path_join(out, "kernel.so");
-    job.command = {compiler};
+    job.command = {*compiler};
     job.command.insert(job.command.end(), flags.begin(), flags.end());
     job.command.insert(job.command.end(), {"-o", object, path_join(in, kSource), "-lm"});
     const auto compiled = compile_in_sandbox(job);
@@ -137,7 +134,7 @@ class HostDevice : public Device {
     built.level = compiled->level;
     built.level_reason = compiled->level_reason;
     built.toolchain =
-        fmt::format("{} {}", compiler.substr(compiler.rfind('/') + 1), fmt::join(flags, " "));
+        fmt::format("{} {}", compiler->substr(compiler->rfind('/') + 1), fmt::join(flags, " "));
     return built;
   }
 

@@ -191,17 +191,14 @@ Expected<std::string> build(const Source& source, const std::string& compiler,
 
 Expected<OperatorSpec> finish(Source source, const OperatorCache& cache,
                               const OperatorDirectoryOptions& options) {
-  const std::string compiler = host_compiler();
-  if (compiler.empty()) {
-    return fail(ExitCode::kEnvironment, "there is no C++ compiler on this machine",
-                "install g++ (Debian and Ubuntu: apt-get install g++)");
-  }
-  const std::string key = key_of(source, compiler);
+  const auto compiler = require_host_compiler();
+  if (!compiler) return tl::unexpected(compiler.error());
+  const std::string key = key_of(source, *compiler);
   const std::string& name = source.spec.name;
   const auto kept = cache.find(name, key);
   auto entry = kept ? open_reference(*kept, name) : Expected<const reference::Entry*>(nullptr);
   if (!kept || !entry) {
-    const auto built = build(source, compiler, cache, key, options);
+    const auto built = build(source, *compiler, cache, key, options);
     if (!built) return tl::unexpected(built.error());
     entry = open_reference(*built, name);
     if (!entry) return tl::unexpected(entry.error());

@@ -14,6 +14,13 @@ std::string host_compiler() {
   return {};
 }
 
+Expected<std::string> require_host_compiler() {
+  std::string compiler = host_compiler();
+  if (!compiler.empty()) return compiler;
+  return fail(ExitCode::kEnvironment, "there is no C++ compiler on this machine",
+              "install g++ (Debian and Ubuntu: apt-get install g++)");
+}
+
 std::string sanitizer_runtime(std::string_view library) {
   const std::string root = "/usr/lib/gcc";
   std::string found;

@@ -52,9 +52,8 @@ std::size_t turned(const TensorData& tensor, std::size_t index) {
 }
 
 void write(TensorData& tensor, std::size_t index, std::uint64_t bits) {
-  const auto at = static_cast<std::int64_t>(index);
-  store_bits(tensor.dtype, tensor.storage.data(),
-             at / tensor.columns * tensor.pitch + at % tensor.columns, bits);
+  store_bits(tensor.dtype, tensor.storage.data(), tensor.place_of(static_cast<std::int64_t>(index)),
+             bits);
 }
 
 // False when an element grows past the largest number.

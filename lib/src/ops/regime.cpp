@@ -16,9 +16,6 @@ constexpr std::array<std::string_view, 10> kNames = {"normal", "offset", "tiny",
                                                      "huge",   "mixed",  "zeros", "outlier",
                                                      "probe",  "special"};
 
-// Elements that one stream fills, so that a large tensor is drawn on all processors.
-constexpr std::int64_t kPart = 1 << 15;
-
 double sign_of(Random& random) { return random.chance(0.5) ? -1.0 : 1.0; }
 
 double largest_of(const Drawing& drawing) {

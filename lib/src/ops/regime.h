@@ -6,6 +6,9 @@
 
 namespace tensorpath {
 
+// Elements that are worth a thread's while; one stream fills as many.
+inline constexpr std::int64_t kPart = 1 << 15;
+
 // How the numbers of one tensor are drawn.
 struct Drawing {
   Regime regime = Regime::kNormal;

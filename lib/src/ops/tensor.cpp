@@ -21,9 +21,6 @@ constexpr std::int64_t kMostElements = std::int64_t{1} << 32;
 // Padding that is read by mistake poisons the result: all ones is NaN in every floating type.
 constexpr unsigned char kPadding = 0xFF;
 
-// Elements that are worth a thread's while.
-constexpr std::int64_t kPart = 1 << 15;
-
 void set_layout(const TensorSpec& spec, const Case& one, TensorData& tensor) {
   tensor.pitch = tensor.columns;
   const int bits = bits_of(tensor.dtype);
@@ -210,8 +207,7 @@ void fill(const Filling& filling, TensorData& tensor) {
     Random random(key);
     const std::vector<std::uint64_t> bits = random_bits(random, tensor.dtype, tensor.size);
     for (std::int64_t i = 0; i < tensor.size; ++i) {
-      store_bits(tensor.dtype, tensor.storage.data(),
-                 i / tensor.columns * tensor.pitch + i % tensor.columns,
+      store_bits(tensor.dtype, tensor.storage.data(), tensor.place_of(i),
                  bits[static_cast<std::size_t>(i)]);
     }
   } else {

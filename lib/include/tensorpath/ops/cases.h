@@ -97,6 +97,10 @@ struct TensorData {
   std::vector<std::uint64_t> bits;     // likewise, as stored
 
   [[nodiscard]] std::int64_t storage_elements() const { return (rows - 1) * pitch + columns; }
+  // Where in the storage element i of values and bits lies, in elements.
+  [[nodiscard]] std::int64_t place_of(std::int64_t i) const {
+    return i / columns * pitch + i % columns;
+  }
 };
 
 // Sizes and layout of a tensor, without contents.
