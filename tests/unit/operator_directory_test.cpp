@@ -5,7 +5,9 @@
 #include "harness/reference_object.h"
 #include "scratch.h"
 
+#include <atomic>
 #include <regex>
+#include <thread>
 
 #include <sys/stat.h>
 
@@ -148,6 +150,23 @@ TEST_CASE("the cache gives back what was stored under the key, and nothing else"
   REQUIRE(::stat(stored->c_str(), &status) == 0);
   CHECK(status.st_uid == ::geteuid());
   CHECK((status.st_mode & 0777U) == 0600);
+}
+
+TEST_CASE("storing again takes nothing from a process that is about to load what is stored") {
+  const Scratch scratch;
+  const auto cache = OperatorCache::open(scratch.file("ops"));
+  REQUIRE(cache);
+  const std::string key(64, 'a');
+  REQUIRE(cache->store("one", key, "object"));
+  std::atomic<bool> done = false;
+  std::thread other([&] {
+    for (int i = 0; i < 100; ++i) (void)cache->store("one", key, "object");
+    done = true;
+  });
+  int missed = 0;
+  while (!done) missed += cache->find("one", key) ? 0 : 1;
+  other.join();
+  CHECK(missed == 0);
 }
 
 TEST_CASE("a cache that is not the user's own is refused") {

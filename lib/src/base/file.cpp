@@ -134,6 +134,10 @@ Status write_file_atomic(const std::string& path, std::string_view contents, boo
   return write_and_rename(target, contents, mode, true);
 }
 
+Status write_private_file(const std::string& path, std::string_view contents) {
+  return write_and_rename(path, contents, S_IRUSR | S_IWUSR, true);
+}
+
 Status make_directories(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);

@@ -106,14 +106,10 @@ std::optional<std::string> OperatorCache::find(const std::string& op,
 Expected<std::string> OperatorCache::store(const std::string& op, const std::string& key,
                                            const std::string& object) const {
   std::string path = file_of(op, key);
-  // Whatever is there was not fit to be used, and may be a link or have another mode.
-  ::unlink(path.c_str());
-  if (const Status written = write_file_atomic(path, object + seal_of(key, object)); !written) {
+  // Whatever is there is replaced and never taken away first: another process may be about to load
+  // what it has just stored.
+  if (const Status written = write_private_file(path, object + seal_of(key, object)); !written) {
     return tl::unexpected(written.error());
-  }
-  // The umask may let a group write. Nobody else gets into the directory meanwhile.
-  if (::chmod(path.c_str(), 0600) != 0) {
-    return system_failure(ExitCode::kEnvironment, "cannot write", path, errno);
   }
   return path;
 }

@@ -15,6 +15,8 @@ namespace tensorpath {
                                               std::size_t max_bytes = 256U << 20);
 [[nodiscard]] Status write_file_atomic(const std::string& path, std::string_view contents,
                                        bool executable = false);
+// Atomic too, for its owner alone. A symbolic link in its place is replaced, not followed.
+[[nodiscard]] Status write_private_file(const std::string& path, std::string_view contents);
 [[nodiscard]] Status make_directories(const std::string& path);
 [[nodiscard]] bool file_exists(const std::string& path);
 [[nodiscard]] bool directory_exists(const std::string& path);
