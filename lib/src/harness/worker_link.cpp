@@ -1,5 +1,7 @@
 #include "worker_link.h"
 
+#include "sanitizer_words.h"
+
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -46,7 +48,7 @@ std::optional<std::string> sanitizer_report(const SandboxOutcome& outcome) {
                      outcome.err.find("runtime error") != std::string::npos;
   const bool by_code = outcome.end == SandboxEnd::kExited && outcome.exit_code == kSanitizerExit;
   if (!found && !by_code) return std::nullopt;
-  return (outcome.err.empty() ? outcome.out : outcome.err).substr(0, 2000);
+  return sanitizer_words(outcome.err.empty() ? outcome.out : outcome.err);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
