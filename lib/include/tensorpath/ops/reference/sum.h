@@ -39,6 +39,7 @@ class Sum<Exact> {
     magnitude_ += std::fabs(term.value);
     if (!overflowed(term)) error_ += term.error;
     if (term.value != 0) terms_.push_back(static_cast<float>(term.value));
+    if (term.value != 0 && std::fabs(term.value) < kSmallestNormal / kUnit) ++small_;
     if (term.error == 0 && term.value != 0 && std::isfinite(term.value)) {
       lowest_ = std::fmin(lowest_, lowest_bit(term.value));
     }
@@ -46,7 +47,8 @@ class Sum<Exact> {
   [[nodiscard]] Exact total() const {
     // Terms that are multiples of a power of two and small enough beside it sum without rounding,
     // in any order and grouping: such probes leave no room for a cheaper accumulation.
-    const bool probe = error_ == 0 && magnitude_ <= lowest_ / unit_ && magnitude_ <= kLargest;
+    const bool probe =
+        error_ == 0 && small_ == 0 && magnitude_ <= lowest_ / unit_ && magnitude_ <= kLargest;
     return probe ? Exact{value_, 0} : inexact_total();
   }
   // Where the terms may be scaled or shifted on the way, as by Welford's running mean: no probe.
@@ -56,8 +58,8 @@ class Sum<Exact> {
       // Partial sums of either sign may overflow where the terms are not nearly all of one.
       return unpromised(value_, is_near(value_, magnitude_ - std::fabs(value_) + error_));
     }
-    return {value_, error_ + unit_ * growth() * magnitude_ +
-                        (std::fabs(value_) < kSmallestNormal ? kSmallestNormal : 0)};
+    return {value_,
+            error_ + unit_ * growth() * magnitude_ + static_cast<double>(small_) * kSmallestNormal};
   }
 
  private:
@@ -88,6 +90,9 @@ class Sum<Exact> {
   double value_ = 0;
   double magnitude_ = 0;
   double error_ = 0;
+  // Partial sums below the smallest normal may be flushed too, as a GPU's atomics do. Larger terms
+  // are multiples of it, and so is what is left of them where they cancel.
+  std::int64_t small_ = 0;
   double lowest_ = std::numeric_limits<double>::infinity();
   std::vector<float> terms_;
 };
