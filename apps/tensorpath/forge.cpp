@@ -174,6 +174,7 @@ std::string summary_of(const VerifyReport& report) {
         report.worst, report.worst_ulp,
         report.deterministic ? "" : "; equal inputs gave different bytes");
   }
+  for (const KernelResources& kernel : report.resources) text += kernel.to_text() + "\n";
   if (!report.commitment.empty()) text += fmt::format("commitment {}\n", report.commitment);
   return text + fmt::format("sandbox: {} ({})\n", to_string(report.sandbox), report.sandbox_reason);
 }

@@ -175,6 +175,9 @@ run forge verify -q --run-id "$id" --no-sanitizers --sandbox best-effort --forma
 expect_no_stderr
 expect_json 'd["sandbox"]["level"] in ("namespaces", "landlock", "limits")' True
 expect_json 'len(d["sandbox"]["reason"]) > 0' True
+compiler=$(g++ --version | head -n 1)
+expect_json "d['toolchain'].startswith('$compiler -std=c++20 -march=')" True
+expect_json 'd["resources"]' "[]"
 
 # Wrong on the public cases already: that one is shown.
 new_run "${kernel/1.0F/1.1F}" "${small[@]}" --cases 12

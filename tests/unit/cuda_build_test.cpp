@@ -57,7 +57,8 @@ TEST_CASE("a kernel is compiled in the sandbox, with its resources") {
   INFO(built->refusal.detail);
   REQUIRE(built->refusal.failure == Failure::kNone);
   CHECK(built->toolchain.find("-arch=sm_90a") != std::string::npos);
-  CHECK(built->resources.find("scale: ") == 0);
+  REQUIRE(built->resources.size() == 1);
+  CHECK(built->resources[0].kernel == "scale");
   const auto bytes = read_file(built->path);
   REQUIRE(bytes);
   const auto object = read_elf(*bytes, "kernel.cubin");

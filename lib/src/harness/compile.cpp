@@ -75,6 +75,13 @@ Expected<SandboxOutcome> run_compiler(const CompileJob& job) {
   return outcome;
 }
 
+Expected<std::string> compiler_version(CompileJob job) {
+  job.command = {job.command.front(), "--version"};
+  const auto outcome = run_compiler(job);
+  if (!outcome) return tl::unexpected(outcome.error());
+  return outcome->out.substr(0, outcome->out.find('\n'));
+}
+
 Expected<Compilation> compile_in_sandbox(const CompileJob& job) {
   const auto outcome = run_compiler(job);
   if (!outcome) return tl::unexpected(outcome.error());

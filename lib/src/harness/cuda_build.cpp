@@ -231,7 +231,7 @@ Expected<Built> build_cubin(const CudaToolkit& toolkit, const Bench& bench, Buil
   built.level = outcome->level;
   built.level_reason = outcome->level_reason;
   built.toolchain = toolchain_text(toolkit, flags);
-  built.resources = resources_text(read_resource_usage(outcome->err + outcome->out));
+  built.resources = read_resource_usage(outcome->err + outcome->out);
   return built;
 }
 

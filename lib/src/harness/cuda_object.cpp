@@ -242,17 +242,4 @@ std::vector<KernelResources> read_resource_usage(std::string_view text) {
   return out;
 }
 
-std::string resources_text(const std::vector<KernelResources>& kernels) {
-  std::string out;
-  for (const KernelResources& one : kernels) {
-    const std::string spills = one.spill_store_bytes + one.spill_load_bytes == 0
-                                   ? "no spills"
-                                   : fmt::format("spills of {} bytes stored and {} loaded",
-                                                 one.spill_store_bytes, one.spill_load_bytes);
-    out += fmt::format("{}: {} registers, {}, {} bytes of shared memory\n", one.kernel,
-                       one.registers, spills, one.shared_bytes);
-  }
-  return out;
-}
-
 }  // namespace tensorpath

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tensorpath/harness/candidate.h>
+#include <tensorpath/harness/verify.h>
 
 namespace tensorpath {
 
@@ -28,19 +29,7 @@ struct CubinKernel {
 [[nodiscard]] Refusal scan_cubin(std::string_view bytes, std::string_view ptx,
                                  const LaunchPlan& plan, const Defences& defences);
 
-// One kernel's part of what `nvcc --resource-usage` prints.
-struct KernelResources {
-  std::string kernel;
-  std::string architecture;
-  std::int64_t registers = 0;
-  std::int64_t stack_bytes = 0;
-  std::int64_t spill_store_bytes = 0;
-  std::int64_t spill_load_bytes = 0;
-  std::int64_t shared_bytes = 0;  // static
-  std::int64_t barriers = 0;
-};
+// Out of what `nvcc --resource-usage` prints.
 [[nodiscard]] std::vector<KernelResources> read_resource_usage(std::string_view text);
-// "rmsnorm: 32 registers, no spills, 1024 bytes of shared memory", a line each.
-[[nodiscard]] std::string resources_text(const std::vector<KernelResources>& kernels);
 
 }  // namespace tensorpath

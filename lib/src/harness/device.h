@@ -29,9 +29,9 @@ struct Bench {
 // A code object ready to run; what went wrong when there is none.
 struct Built {
   Refusal refusal;
-  std::string path;       // of the code object
-  std::string toolchain;  // compiler, version, flags
-  std::string resources;  // cuda: registers, spills and shared memory, a kernel a line
+  std::string path;                        // of the code object
+  std::string toolchain;                   // compiler, version, flags
+  std::vector<KernelResources> resources;  // empty on the host
   SandboxLevel level = SandboxLevel::kLimits;
   std::string level_reason;
 };

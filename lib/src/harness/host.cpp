@@ -133,8 +133,11 @@ class HostDevice : public Device {
     built.path = object;
     built.level = compiled->level;
     built.level_reason = compiled->level_reason;
-    built.toolchain =
-        fmt::format("{} {}", compiler->substr(compiler->rfind('/') + 1), fmt::join(flags, " "));
+    if (build == Build::kPlain && built.refusal.failure == Failure::kNone) {
+      const auto version = compiler_version(job);
+      if (!version) return tl::unexpected(version.error());
+      built.toolchain = fmt::format("{} {}", *version, fmt::join(flags, " "));
+    }
     return built;
   }
 

@@ -38,7 +38,31 @@ Json histogram(const std::array<std::int64_t, kUlpEdges.size() + 1>& counts) {
   return buckets;
 }
 
+Json resources_json(const std::vector<KernelResources>& kernels) {
+  Json list = Json::array();
+  for (const KernelResources& one : kernels) {
+    list.push_back({{"kernel", one.kernel},
+                    {"architecture", one.architecture},
+                    {"registers", one.registers},
+                    {"stack_bytes", one.stack_bytes},
+                    {"spill_store_bytes", one.spill_store_bytes},
+                    {"spill_load_bytes", one.spill_load_bytes},
+                    {"static_shared_bytes", one.shared_bytes},
+                    {"barriers", one.barriers}});
+  }
+  return list;
+}
+
 }  // namespace
+
+std::string KernelResources::to_text() const {
+  const std::string spills = spill_store_bytes + spill_load_bytes == 0
+                                 ? "no spills"
+                                 : fmt::format("spills of {} bytes stored and {} loaded",
+                                               spill_store_bytes, spill_load_bytes);
+  return fmt::format("{}: {} registers, {}, {} bytes of shared memory", kernel, registers, spills,
+                     shared_bytes);
+}
 
 std::string_view name_of(Gate gate) { return kGates[static_cast<std::size_t>(gate)]; }
 
@@ -79,6 +103,7 @@ Json VerifyReport::to_json() const {
   json["deterministic"] = deterministic;
   json["sandbox"] = {{"level", to_string(sandbox)}, {"reason", sandbox_reason}};
   json["toolchain"] = toolchain;
+  json["resources"] = resources_json(resources);
   json["candidate_digest"] = candidate_digest;
   json["commitment"] = commitment;
   json["seconds"] = json_number(seconds, 4);

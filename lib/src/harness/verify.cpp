@@ -117,6 +117,7 @@ Expected<Refusal> Verification::compile() {
   if (!built) return tl::unexpected(built.error());
   built_ = std::move(*built);
   report_.toolchain = built_.toolchain;
+  report_.resources = built_.resources;
   note_level(built_.level, built_.level_reason);
   return built_.refusal;
 }

@@ -50,6 +50,21 @@ struct CounterExample {
   double allowed = 0;
 };
 
+// What the compiler gave one kernel of a device, per thread or block.
+struct KernelResources {
+  std::string kernel;
+  std::string architecture;
+  std::int64_t registers = 0;
+  std::int64_t stack_bytes = 0;
+  std::int64_t spill_store_bytes = 0;
+  std::int64_t spill_load_bytes = 0;
+  std::int64_t shared_bytes = 0;  // static
+  std::int64_t barriers = 0;
+
+  // "rmsnorm: 32 registers, no spills, 1024 bytes of shared memory"
+  [[nodiscard]] std::string to_text() const;
+};
+
 struct VerifyReport {
   bool passed = false;
   Failure failure = Failure::kNone;
@@ -65,8 +80,9 @@ struct VerifyReport {
   std::vector<CounterExample> counter_examples;
   SandboxLevel sandbox = SandboxLevel::kLimits;
   std::string sandbox_reason;
-  std::vector<std::string> defences_off;  // only in the self-test
-  std::string toolchain;                  // compiler and its version, architecture, flags
+  std::vector<std::string> defences_off;   // only in the self-test
+  std::string toolchain;                   // compiler and its version, architecture, flags
+  std::vector<KernelResources> resources;  // empty on the host
   std::string candidate_digest;
   std::string commitment;  // SHA-256 that bound seed, cases and digests before compiling
   std::string seed;        // revealed: hex; empty while nothing was committed
