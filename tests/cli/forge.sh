@@ -179,6 +179,13 @@ compiler=$(g++ --version | head -n 1)
 expect_json "d['toolchain'].startswith('$compiler -std=c++20 -march=')" True
 expect_json 'd["resources"]' "[]"
 
+# Who could not compile it is told too.
+new_run "nonsense" "${small[@]}" --cases 12
+run forge verify -q --run-id "$id" --no-sanitizers --format json
+expect_status 1
+expect_json 'd["failure_class"]' compile_error
+expect_json "d['toolchain'].startswith('$compiler -std=c++20 -march=')" True
+
 # Wrong on the public cases already: that one is shown.
 new_run "${kernel/1.0F/1.1F}" "${small[@]}" --cases 12
 run forge verify --run-id "$id" --no-sanitizers --format json

@@ -29,9 +29,8 @@ struct CompileJob {
 // An Error is the machine's: no sandbox, no compiler.
 [[nodiscard]] Expected<SandboxOutcome> run_compiler(const CompileJob& job);
 
-// The first line of what the compiler of the job says to --version: "g++
-// (Debian 12.2.0-14) 12.2.0". Asked in the job's own sandbox: it is the compiler that the job will
-// find.
+// The first line of what the job's compiler says to --version. Asked in the job's own sandbox,
+// where the same compiler is found.
 [[nodiscard]] Expected<std::string> compiler_version(CompileJob job);
 
 // The compiler's words name paths of the build; the author knows the files by their own names.

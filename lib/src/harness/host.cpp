@@ -133,7 +133,7 @@ class HostDevice : public Device {
     built.path = object;
     built.level = compiled->level;
     built.level_reason = compiled->level_reason;
-    if (build == Build::kPlain && built.refusal.failure == Failure::kNone) {
+    if (build == Build::kPlain) {
       const auto version = compiler_version(job);
       if (!version) return tl::unexpected(version.error());
       built.toolchain = fmt::format("{} {}", *version, fmt::join(flags, " "));

@@ -37,15 +37,15 @@ bool tells_something(std::string_view line) {
 }
 
 // A path's directories are those of the build.
-std::string_view without_directories(std::string_view line, std::string& out) {
+std::string without_directories(std::string_view line) {
   for (const std::string_view source : kSources) {
     const std::size_t at = line.find(source);
     if (at == std::string_view::npos || at == 0 || line[at - 1] != '/') continue;
     const std::size_t space = line.rfind(' ', at);
-    if (space != std::string_view::npos) out.append(line.substr(0, space + 1));
-    return line.substr(at);
+    const std::size_t start = space == std::string_view::npos ? 0 : space + 1;
+    return std::string(line.substr(0, start)).append(line.substr(at));
   }
-  return line;
+  return std::string(line);
 }
 
 std::string masked(std::string_view line) {
@@ -83,10 +83,8 @@ std::string sanitizer_words(std::string_view report) {
     report.remove_prefix(std::min(end + 1, report.size()));
     line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
     if (!tells_something(line)) continue;
-    std::string start;
-    const std::string_view place = without_directories(line, start);
-    words +=
-        (lines++ == 0 ? "" : "\n") + masked((start + std::string(place)).substr(0, kMostLineBytes));
+    if (lines++ > 0) words += '\n';
+    words += masked(without_directories(line).substr(0, kMostLineBytes));
   }
   return words.empty() ? "the sanitizer ended the process and said nothing that can be told"
                        : words;
