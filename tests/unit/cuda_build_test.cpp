@@ -25,7 +25,9 @@ struct Compilation {
     candidate.files = {{"kernel.cu", source}};
     options.sandbox = SandboxMode::kBestEffort;
   }
-  [[nodiscard]] Bench bench() const { return {task, candidate, options, defences, scratch.path()}; }
+  [[nodiscard]] Subject subject() const {
+    return {task, candidate, options, defences, scratch.path()};
+  }
 
   Scratch scratch;
   KernelTask task;
@@ -43,7 +45,7 @@ std::optional<CudaToolkit> toolkit() {
 
 Refusal scan_of(const std::string& source) {
   const Compilation one(source);
-  return scan_cuda_source(one.bench());
+  return scan_cuda_source(one.subject());
 }
 
 }  // namespace
@@ -52,7 +54,7 @@ TEST_CASE("a kernel is compiled in the sandbox, with its resources") {
   const auto cuda = toolkit();
   if (!cuda) return;
   const Compilation one(kScale);
-  const auto built = build_cubin(*cuda, one.bench(), Build::kPlain);
+  const auto built = build_cubin(*cuda, one.subject(), Build::kPlain);
   REQUIRE(built);
   INFO(built->refusal.detail);
   REQUIRE(built->refusal.failure == Failure::kNone);
@@ -70,7 +72,7 @@ TEST_CASE("a mistake in a kernel is a compile error in the compiler's words") {
   const auto cuda = toolkit();
   if (!cuda) return;
   const Compilation one("extern \"C\" __global__ void k(float* x) { x[0] = nonsense; }\n");
-  const auto built = build_cubin(*cuda, one.bench(), Build::kPlain);
+  const auto built = build_cubin(*cuda, one.subject(), Build::kPlain);
   REQUIRE(built);
   CHECK(built->refusal.failure == Failure::kCompileError);
   CHECK(built->refusal.detail.find("nonsense") != std::string::npos);
@@ -81,7 +83,7 @@ TEST_CASE("the compiler does not see the machine's files") {
   const auto cuda = toolkit();
   if (!cuda || !probe_sandbox().user_namespaces) return;
   const Compilation one("#include \"/etc/passwd\"\n");
-  const auto built = build_cubin(*cuda, one.bench(), Build::kPlain);
+  const auto built = build_cubin(*cuda, one.subject(), Build::kPlain);
   REQUIRE(built);
   CHECK(built->refusal.failure == Failure::kCompileError);
   CHECK(built->refusal.detail.find("root:") == std::string::npos);

@@ -43,8 +43,8 @@ struct Abs {
   }
 
   [[nodiscard]] std::unique_ptr<Session> start() {
-    const Bench bench{task, candidate, options, defences, {}};
-    auto session = start_cuda_session(toolkit, bench, built, Build::kPlain);
+    const Subject subject{task, candidate, options, defences, {}};
+    auto session = start_cuda_session(toolkit, subject, built, Build::kPlain);
     INFO((session ? "" : session.error().to_string()));
     REQUIRE(session);
     return std::move(*session);

@@ -16,39 +16,39 @@ class CudaDevice : public Device {
  public:
   explicit CudaDevice(CudaToolkit toolkit) : toolkit_(std::move(toolkit)) {}
 
-  [[nodiscard]] Refusal scan_source(const Bench& bench) const override {
-    return bench.defences.source_scan ? scan_cuda_source(bench) : Refusal{};
+  [[nodiscard]] Refusal scan_source(const Subject& subject) const override {
+    return subject.defences.source_scan ? scan_cuda_source(subject) : Refusal{};
   }
 
-  [[nodiscard]] Expected<Built> build(const Bench& bench, Build build) const override {
-    return build_cubin(toolkit_, bench, build);
+  [[nodiscard]] Expected<Built> build(const Subject& subject, Build build) const override {
+    return build_cubin(toolkit_, subject, build);
   }
 
-  [[nodiscard]] Expected<Refusal> scan_object(const Bench& bench,
+  [[nodiscard]] Expected<Refusal> scan_object(const Subject& subject,
                                               const Built& built) const override {
     const auto bytes = read_file(built.path, 64U << 20);
     if (!bytes) return tl::unexpected(bytes.error());
     const auto ptx = read_file(built.path.substr(0, built.path.rfind('.')) + ".ptx", 64U << 20);
     if (!ptx) return tl::unexpected(ptx.error());
-    return scan_cubin(*bytes, *ptx, bench.candidate.plan, bench.defences);
+    return scan_cubin(*bytes, *ptx, subject.candidate.plan, subject.defences);
   }
 
   // compute-sanitizer needs more of a driver than a kernel does; where it does not work there is no
   // instrumented build.
-  [[nodiscard]] std::vector<Build> instrumented(const Bench& bench) const override {
-    if (!probe_gpu(toolkit_, bench.options, true)) return {};
+  [[nodiscard]] std::vector<Build> instrumented(const Subject& subject) const override {
+    if (!probe_gpu(toolkit_, subject.options, true)) return {};
     std::vector<Build> builds = {Build::kAddress};
     // Its racecheck watches shared memory.
-    const std::string* source = bench.candidate.find("kernel.cu");
+    const std::string* source = subject.candidate.find("kernel.cu");
     if (source != nullptr && source->find("__shared__") != std::string::npos) {
       builds.push_back(Build::kThread);
     }
     return builds;
   }
 
-  [[nodiscard]] Expected<std::unique_ptr<Session>> start(const Bench& bench, const Built& built,
+  [[nodiscard]] Expected<std::unique_ptr<Session>> start(const Subject& subject, const Built& built,
                                                          Build build) const override {
-    return start_cuda_session(toolkit_, bench, built, build);
+    return start_cuda_session(toolkit_, subject, built, build);
   }
 
  private:

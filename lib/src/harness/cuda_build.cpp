@@ -89,8 +89,9 @@ std::string sanitizer_of(const std::string& root) {
   return packaged;
 }
 
-std::vector<std::string> flags_of(const Bench& bench, Build build) {
-  std::vector<std::string> flags = {"-cubin", "-arch=" + full_architecture(bench.task.architecture),
+std::vector<std::string> flags_of(const Subject& subject, Build build) {
+  std::vector<std::string> flags = {"-cubin",
+                                    "-arch=" + full_architecture(subject.task.architecture),
                                     "-std=c++20", "-O3", "--resource-usage"};
   // Places in the source, for the reports.
   if (build != Build::kPlain) flags.emplace_back("-lineinfo");
@@ -156,7 +157,7 @@ std::string toolchain_text(const CudaToolkit& toolkit, const std::vector<std::st
   return fmt::format("nvcc {} {}", release, fmt::join(flags, " "));
 }
 
-CompileJob job_of(const CudaToolkit& toolkit, const Bench& bench, const std::string& in,
+CompileJob job_of(const CudaToolkit& toolkit, const Subject& subject, const std::string& in,
                   const std::string& out) {
   CompileJob job;
   job.name = "nvcc";
@@ -165,10 +166,10 @@ CompileJob job_of(const CudaToolkit& toolkit, const Bench& bench, const std::str
   job.out = out;
   job.more_view = outside_usr(toolkit);
   // Off: what the compiler would see without a sandbox of its own.
-  if (!bench.defences.compile_view) job.more_view.push_back({"/etc", "/etc", false, false});
-  job.sandbox = bench.options.sandbox;
-  const TaskLimits& limits = bench.task.limits;
-  const bool limited = bench.defences.compile_limits;
+  if (!subject.defences.compile_view) job.more_view.push_back({"/etc", "/etc", false, false});
+  job.sandbox = subject.options.sandbox;
+  const TaskLimits& limits = subject.task.limits;
+  const bool limited = subject.defences.compile_limits;
   job.limits.wall_s = limited ? limits.compile_s : 600;
   job.limits.address_space_bytes = limited ? limits.compile_memory_bytes : 0;
   job.limits.output_bytes = 256U << 10;
@@ -202,22 +203,24 @@ std::string full_architecture(const std::string& architecture) {
   return specific ? architecture + "a" : architecture;
 }
 
-Refusal scan_cuda_source(const Bench& bench) {
-  return scan_includes(*bench.candidate.find(kSource), std::string(kSource), headers());
+Refusal scan_cuda_source(const Subject& subject) {
+  return scan_includes(*subject.candidate.find(kSource), std::string(kSource), headers());
 }
 
-Expected<Built> build_cubin(const CudaToolkit& toolkit, const Bench& bench, Build build) {
-  const std::string in = path_join(bench.scratch, "source");
-  const std::string out = path_join(bench.scratch, fmt::format("build{}", static_cast<int>(build)));
+Expected<Built> build_cubin(const CudaToolkit& toolkit, const Subject& subject, Build build) {
+  const std::string in = path_join(subject.scratch, "source");
+  const std::string out =
+      path_join(subject.scratch, fmt::format("build{}", static_cast<int>(build)));
   for (const std::string& directory : {in, out}) {
     if (const Status made = make_directories(directory); !made) return tl::unexpected(made.error());
   }
   const std::string source = path_join(in, kSource);
-  if (const Status written = write_file_atomic(source, *bench.candidate.find(kSource)); !written) {
+  if (const Status written = write_file_atomic(source, *subject.candidate.find(kSource));
+      !written) {
     return tl::unexpected(written.error());
   }
-  CompileJob job = job_of(toolkit, bench, in, out);
-  const std::vector<std::string> flags = flags_of(bench, build);
+  CompileJob job = job_of(toolkit, subject, in, out);
+  const std::vector<std::string> flags = flags_of(subject, build);
   const std::string object = path_join(out, "kernel.cubin");
   job.command = {toolkit.nvcc};
   job.command.insert(job.command.end(), flags.begin(), flags.end());

@@ -26,8 +26,8 @@ struct CudaToolkit {
 // "sm_90" -> "sm_90a": with the instructions that only this architecture has, where there are such.
 [[nodiscard]] std::string full_architecture(const std::string& architecture);
 
-[[nodiscard]] Refusal scan_cuda_source(const Bench& bench);
-[[nodiscard]] Expected<Built> build_cubin(const CudaToolkit& toolkit, const Bench& bench,
+[[nodiscard]] Refusal scan_cuda_source(const Subject& subject);
+[[nodiscard]] Expected<Built> build_cubin(const CudaToolkit& toolkit, const Subject& subject,
                                           Build build);
 
 }  // namespace tensorpath

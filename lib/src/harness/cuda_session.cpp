@@ -84,8 +84,8 @@ bool is_the_machines(const std::string& text) {
 
 class CudaSession : public Session {
  public:
-  CudaSession(const Bench& bench, Build build, SandboxSpec spec)
-      : bench_(bench), defences_(bench.defences), build_(build), spec_(std::move(spec)) {}
+  CudaSession(const Subject& subject, Build build, SandboxSpec spec)
+      : subject_(subject), defences_(subject.defences), build_(build), spec_(std::move(spec)) {}
 
   Status start() {
     auto link = open(dead_);
@@ -96,9 +96,10 @@ class CudaSession : public Session {
 
   [[nodiscard]] Expected<CallResult> call(const CallSpec& spec) override {
     if (dead_.failure != Failure::kNone) return CallResult{dead_, {}};
-    PlanAtShape at{*bench_.task.op, bench_.task.domain.dtype, spec.symbols, spec.attributes, {}};
+    PlanAtShape at{
+        *subject_.task.op, subject_.task.domain.dtype, spec.symbols, spec.attributes, {}};
     for (const CallBuffer& buffer : spec.buffers) at.buffers.push_back(buffer.name);
-    const auto launches = evaluate_plan(bench_.candidate.plan, at);
+    const auto launches = evaluate_plan(subject_.candidate.plan, at);
     if (!launches) return CallResult{{Failure::kPlanInvalid, launches.error().to_string()}, {}};
     auto result = send(*link_, spec, defences_, *launches);
     if (!result || result->refusal.failure != Failure::kDeviceFault) return result;
@@ -129,7 +130,7 @@ class CudaSession : public Session {
  private:
   [[nodiscard]] Expected<WorkerLink> open(Refusal& refusal) const {
     const bool exact = build_ != Build::kPlain;
-    auto link = WorkerLink::start(spec_, bench_.options.sandbox,
+    auto link = WorkerLink::start(spec_, subject_.options.sandbox,
                                   exact ? worker::kPage : worker::kDevicePage);
     if (!link) return link;
     const auto ready = link->wait_ready(kReadySeconds);
@@ -139,7 +140,7 @@ class CudaSession : public Session {
                          contains(ready->detail, "NO_BINARY_FOR_GPU");
     if (ready->failure != Failure::kNone && machine) {
       return fail(ExitCode::kEnvironment, fmt::format("the GPU cannot be used for {}: {}",
-                                                      bench_.task.architecture, ready->detail));
+                                                      subject_.task.architecture, ready->detail));
     }
     refusal = *ready;
     return link;
@@ -170,7 +171,7 @@ class CudaSession : public Session {
                                                spec.flush_end ? "end" : "beginning")};
   }
 
-  Bench bench_;
+  Subject subject_;
   Defences defences_;
   Build build_;
   SandboxSpec spec_;
@@ -233,13 +234,13 @@ Expected<std::string> probe_gpu(const CudaToolkit& toolkit, const VerifyOptions&
 }
 
 Expected<std::unique_ptr<Session>> start_cuda_session(const CudaToolkit& toolkit,
-                                                      const Bench& bench, const Built& built,
+                                                      const Subject& subject, const Built& built,
                                                       Build build) {
-  SandboxSpec spec = gpu_sandbox(toolkit, bench.options.worker);
-  spec.argv = worker_command(toolkit, bench.options.worker, build);
+  SandboxSpec spec = gpu_sandbox(toolkit, subject.options.worker);
+  spec.argv = worker_command(toolkit, subject.options.worker, build);
   spec.argv.insert(spec.argv.end(), {"--code", built.path});
   spec.view.push_back({built.path, {}, false, false});
-  auto session = std::make_unique<CudaSession>(bench, build, std::move(spec));
+  auto session = std::make_unique<CudaSession>(subject, build, std::move(spec));
   if (const Status started = session->start(); !started) return tl::unexpected(started.error());
   return session;
 }

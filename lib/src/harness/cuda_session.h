@@ -19,7 +19,7 @@ namespace tensorpath {
                                               const VerifyOptions& options, bool sanitizer);
 
 [[nodiscard]] Expected<std::unique_ptr<Session>> start_cuda_session(const CudaToolkit& toolkit,
-                                                                    const Bench& bench,
+                                                                    const Subject& subject,
                                                                     const Built& built,
                                                                     Build build);
 

@@ -17,8 +17,8 @@
 
 namespace tensorpath {
 
-// Everything a gate needs to know of this verification.
-struct Bench {
+// A candidate and all that is needed to build and run it.
+struct Subject {
   const KernelTask& task;
   const KernelCandidate& candidate;
   const VerifyOptions& options;
@@ -81,13 +81,13 @@ class Session {
 class Device {
  public:
   virtual ~Device() = default;
-  [[nodiscard]] virtual Refusal scan_source(const Bench& bench) const = 0;
-  [[nodiscard]] virtual Expected<Built> build(const Bench& bench, Build build) const = 0;
-  [[nodiscard]] virtual Expected<Refusal> scan_object(const Bench& bench,
+  [[nodiscard]] virtual Refusal scan_source(const Subject& subject) const = 0;
+  [[nodiscard]] virtual Expected<Built> build(const Subject& subject, Build build) const = 0;
+  [[nodiscard]] virtual Expected<Refusal> scan_object(const Subject& subject,
                                                       const Built& built) const = 0;
   // Instrumented builds that this device has for the candidate, kPlain not among them.
-  [[nodiscard]] virtual std::vector<Build> instrumented(const Bench& bench) const = 0;
-  [[nodiscard]] virtual Expected<std::unique_ptr<Session>> start(const Bench& bench,
+  [[nodiscard]] virtual std::vector<Build> instrumented(const Subject& subject) const = 0;
+  [[nodiscard]] virtual Expected<std::unique_ptr<Session>> start(const Subject& subject,
                                                                  const Built& built,
                                                                  Build build) const = 0;
 };

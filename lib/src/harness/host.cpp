@@ -53,11 +53,11 @@ bool is_importable(std::string_view name) {
          std::find(kMath.begin(), kMath.end(), name.substr(0, name.size() - 1)) != kMath.end();
 }
 
-Status write_inputs(const Bench& bench, const std::string& directory) {
+Status write_inputs(const Subject& subject, const std::string& directory) {
   for (const auto& [name, contents] :
-       {std::pair<std::string, std::string>{"task.h", host_header(bench.task)},
+       {std::pair<std::string, std::string>{"task.h", host_header(subject.task)},
         {"tensorpath_kernel.h", std::string(kernel_header())},
-        {std::string(kSource), *bench.candidate.find(kSource)}}) {
+        {std::string(kSource), *subject.candidate.find(kSource)}}) {
     if (Status written = write_file_atomic(path_join(directory, name), contents); !written) {
       return written;
     }
@@ -65,8 +65,8 @@ Status write_inputs(const Bench& bench, const std::string& directory) {
   return {};
 }
 
-std::vector<std::string> flags_of(const Bench& bench, Build build) {
-  std::vector<std::string> flags = {"-std=c++20", "-march=" + bench.task.architecture, "-fPIC",
+std::vector<std::string> flags_of(const Subject& subject, Build build) {
+  std::vector<std::string> flags = {"-std=c++20", "-march=" + subject.task.architecture, "-fPIC",
                                     "-shared", "-nostartfiles", "-fno-exceptions", "-fno-rtti",
                                     "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
                                     // The instrumented builds are the same program.
@@ -84,15 +84,15 @@ std::vector<std::string> flags_of(const Bench& bench, Build build) {
 }
 
 // Off: what the compiler would see and do without a sandbox of its own.
-CompileJob job_of(const Bench& bench, const std::string& in, const std::string& out) {
+CompileJob job_of(const Subject& subject, const std::string& in, const std::string& out) {
   CompileJob job;
   job.in = in;
   job.out = out;
-  job.sandbox = bench.options.sandbox;
-  const TaskLimits& limits = bench.task.limits;
+  job.sandbox = subject.options.sandbox;
+  const TaskLimits& limits = subject.task.limits;
   job.limits = compile_limits(limits.compile_s, limits.compile_memory_bytes);
-  if (!bench.defences.compile_view) job.more_view.push_back({"/etc", "/etc", false, false});
-  if (!bench.defences.compile_limits) {
+  if (!subject.defences.compile_view) job.more_view.push_back({"/etc", "/etc", false, false});
+  if (!subject.defences.compile_limits) {
     job.limits = compile_limits(0, 0);
     job.limits.wall_s = 600;
     job.limits.output_bytes = 64U << 20;
@@ -102,26 +102,26 @@ CompileJob job_of(const Bench& bench, const std::string& in, const std::string& 
 
 class HostDevice : public Device {
  public:
-  [[nodiscard]] Refusal scan_source(const Bench& bench) const override {
-    if (!bench.defences.source_scan) return {};
-    return scan_includes(*bench.candidate.find(kSource), std::string(kSource), headers());
+  [[nodiscard]] Refusal scan_source(const Subject& subject) const override {
+    if (!subject.defences.source_scan) return {};
+    return scan_includes(*subject.candidate.find(kSource), std::string(kSource), headers());
   }
 
-  [[nodiscard]] Expected<Built> build(const Bench& bench, Build build) const override {
+  [[nodiscard]] Expected<Built> build(const Subject& subject, Build build) const override {
     const auto compiler = require_host_compiler();
     if (!compiler) return tl::unexpected(compiler.error());
-    const std::string in = path_join(bench.scratch, "source");
+    const std::string in = path_join(subject.scratch, "source");
     const std::string out =
-        path_join(bench.scratch, fmt::format("build{}", static_cast<int>(build)));
+        path_join(subject.scratch, fmt::format("build{}", static_cast<int>(build)));
     for (const std::string& directory : {in, out}) {
       if (const Status made = make_directories(directory); !made)
         return tl::unexpected(made.error());
     }
-    if (const Status written = write_inputs(bench, in); !written) {
+    if (const Status written = write_inputs(subject, in); !written) {
       return tl::unexpected(written.error());
     }
-    CompileJob job = job_of(bench, in, out);
-    const std::vector<std::string> flags = flags_of(bench, build);
+    CompileJob job = job_of(subject, in, out);
+    const std::vector<std::string> flags = flags_of(subject, build);
     const std::string object = path_join(out, "kernel.so");
     job.command = {*compiler};
     job.command.insert(job.command.end(), flags.begin(), flags.end());
@@ -141,13 +141,13 @@ class HostDevice : public Device {
     return built;
   }
 
-  [[nodiscard]] Expected<Refusal> scan_object(const Bench& bench,
+  [[nodiscard]] Expected<Refusal> scan_object(const Subject& subject,
                                               const Built& built) const override {
     const auto bytes = read_file(built.path, 64U << 20);
     if (!bytes) return tl::unexpected(bytes.error());
     const auto object = read_elf(*bytes, "kernel.so");
     if (!object) return Refusal{Failure::kCompileError, object.error().to_string()};
-    const Defences& defences = bench.defences;
+    const Defences& defences = subject.defences;
     if (!object->defines_function("tensorpath_kernel")) {
       return Refusal{Failure::kMissingEntry, "it defines no extern \"C\" tensorpath_kernel"};
     }
@@ -187,18 +187,18 @@ class HostDevice : public Device {
     return Refusal{};
   }
 
-  [[nodiscard]] std::vector<Build> instrumented(const Bench& bench) const override {
+  [[nodiscard]] std::vector<Build> instrumented(const Subject& subject) const override {
     std::vector<Build> builds = {Build::kAddress};
     // Without the pool there is one thread, and nothing to race with.
-    if (bench.candidate.find(kSource)->find("pool") != std::string::npos) {
+    if (subject.candidate.find(kSource)->find("pool") != std::string::npos) {
       builds.push_back(Build::kThread);
     }
     return builds;
   }
 
-  [[nodiscard]] Expected<std::unique_ptr<Session>> start(const Bench& bench, const Built& built,
+  [[nodiscard]] Expected<std::unique_ptr<Session>> start(const Subject& subject, const Built& built,
                                                          Build build) const override {
-    return start_host_session(bench, built, build);
+    return start_host_session(subject, built, build);
   }
 
  private:

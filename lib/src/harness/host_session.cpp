@@ -109,18 +109,18 @@ class DeadSession : public Session {
 
 }  // namespace
 
-Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const Built& built,
+Expected<std::unique_ptr<Session>> start_host_session(const Subject& subject, const Built& built,
                                                       Build build) {
-  const int threads = threads_of(bench.options);
+  const int threads = threads_of(subject.options);
   SandboxSpec spec;
-  spec.argv = {bench.options.worker,   "--device", "host", "--code", built.path, "--threads",
+  spec.argv = {subject.options.worker, "--device", "host", "--code", built.path, "--threads",
                std::to_string(threads)};
   spec.environment = {"LC_ALL=C"};
   const bool plain = build == Build::kPlain;
-  if (!plain || !bench.defences.system_calls) spec.argv.emplace_back("--any-system-call");
-  if (!plain || !bench.defences.timer_trap) spec.argv.emplace_back("--timers");
+  if (!plain || !subject.defences.system_calls) spec.argv.emplace_back("--any-system-call");
+  if (!plain || !subject.defences.timer_trap) spec.argv.emplace_back("--timers");
   spec.view = toolchain_view();
-  spec.view.push_back({bench.options.worker, {}, false, false});
+  spec.view.push_back({subject.options.worker, {}, false, false});
   spec.view.push_back({built.path, {}, false, false});
   if (!plain) {
     // It must be the first library of the process.
@@ -144,9 +144,9 @@ Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const 
   spec.limits.processes = threads + kMoreProcesses;
   spec.limits.file_bytes = 1U << 20;
   spec.limits.output_bytes = 64U << 10;
-  if (bench.defences.memory_limit && plain)
-    spec.limits.resident_bytes = bench.task.limits.memory_bytes;
-  auto link = WorkerLink::start(spec, bench.options.sandbox);
+  if (subject.defences.memory_limit && plain)
+    spec.limits.resident_bytes = subject.task.limits.memory_bytes;
+  auto link = WorkerLink::start(spec, subject.options.sandbox);
   if (!link) return tl::unexpected(link.error());
   const auto ready = link->wait_ready(kReadySeconds);
   if (!ready) return tl::unexpected(ready.error());
@@ -154,8 +154,8 @@ Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench, const 
     return std::make_unique<DeadSession>(*ready, link->process().level(),
                                          link->process().level_reason());
   }
-  return std::make_unique<HostSession>(std::move(*link), bench.defences, spec,
-                                       bench.options.sandbox);
+  return std::make_unique<HostSession>(std::move(*link), subject.defences, spec,
+                                       subject.options.sandbox);
 }
 
 }  // namespace tensorpath

@@ -7,7 +7,7 @@
 
 namespace tensorpath {
 
-[[nodiscard]] Expected<std::unique_ptr<Session>> start_host_session(const Bench& bench,
+[[nodiscard]] Expected<std::unique_ptr<Session>> start_host_session(const Subject& subject,
                                                                     const Built& built,
                                                                     Build build);
 

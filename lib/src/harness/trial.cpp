@@ -69,35 +69,35 @@ std::string in_words(const ElementComparison& comparison) {
 
 }  // namespace
 
-Expected<Trial> make_unjudged_trial(const Bench& bench, const Case& one) {
-  auto data = materialise(*bench.task.op, bench.task.domain, one);
+Expected<Trial> make_unjudged_trial(const Subject& subject, const Case& one) {
+  auto data = materialise(*subject.task.op, subject.task.domain, one);
   if (!data) return tl::unexpected(data.error());
   return Trial{one, std::move(*data), {}};
 }
 
-Expected<Trial> make_trial(const Bench& bench, const Case& one, CaseData data) {
-  auto truth = compute_truth(*bench.task.op, bench.task.domain, one, data);
+Expected<Trial> make_trial(const Subject& subject, const Case& one, CaseData data) {
+  auto truth = compute_truth(*subject.task.op, subject.task.domain, one, data);
   if (!truth) return tl::unexpected(truth.error());
-  weaken(bench.defences, *truth);
+  weaken(subject.defences, *truth);
   return Trial{one, std::move(data), std::move(*truth)};
 }
 
-Expected<Trial> make_trial(const Bench& bench, const Case& one) {
-  auto trial = make_unjudged_trial(bench, one);
+Expected<Trial> make_trial(const Subject& subject, const Case& one) {
+  auto trial = make_unjudged_trial(subject, one);
   if (!trial) return trial;
-  return make_trial(bench, one, std::move(trial->data));
+  return make_trial(subject, one, std::move(trial->data));
 }
 
-Expected<CallSpec> call_of(const Bench& bench, const Trial& trial, const Placing& placing) {
-  const OperatorSpec& op = *bench.task.op;
+Expected<CallSpec> call_of(const Subject& subject, const Trial& trial, const Placing& placing) {
+  const OperatorSpec& op = *subject.task.op;
   CallSpec spec;
   spec.flush_end = placing.flush_end;
   spec.poison = placing.poison;
   spec.placement = placing.placement;
   spec.schedule = placing.schedule;
-  spec.limit_s = bench.task.limits.call_s;
-  spec.symbols = symbols_of(op, bench.task.domain, trial.one);
-  spec.attributes = bench.task.domain.attributes;
+  spec.limit_s = subject.task.limits.call_s;
+  spec.symbols = symbols_of(op, subject.task.domain, trial.one);
+  spec.attributes = subject.task.domain.attributes;
   for (const DimSpec& dim : op.dims) spec.dims.push_back(dim.name);
   const auto add = [&](const TensorData& tensor, const TensorSpec& tensor_spec, bool output) {
     CallBuffer buffer;
@@ -113,13 +113,13 @@ Expected<CallSpec> call_of(const Bench& bench, const Trial& trial, const Placing
   for (std::size_t i = 0; i < op.outputs.size(); ++i) {
     add(trial.data.outputs[i], op.outputs[i], true);
   }
-  for (const PlanWorkspace& workspace : bench.candidate.plan.workspaces) {
+  for (const PlanWorkspace& workspace : subject.candidate.plan.workspaces) {
     const auto bytes = workspace.bytes.evaluate(spec.symbols);
     if (!bytes) return tl::unexpected(bytes.error());
-    if (*bytes < 0 || static_cast<std::uint64_t>(*bytes) > bench.task.limits.workspace_bytes) {
+    if (*bytes < 0 || static_cast<std::uint64_t>(*bytes) > subject.task.limits.workspace_bytes) {
       return fail(ExitCode::kUsage,
                   fmt::format("workspace {} asks for {} bytes; the task allows {}", workspace.name,
-                              *bytes, bench.task.limits.workspace_bytes));
+                              *bytes, subject.task.limits.workspace_bytes));
     }
     CallBuffer buffer;
     buffer.role = CallBuffer::Role::kWorkspace;
@@ -132,18 +132,18 @@ Expected<CallSpec> call_of(const Bench& bench, const Trial& trial, const Placing
   return spec;
 }
 
-Expected<Judged> judge(const Bench& bench, const Trial& trial, const Placing& placing,
+Expected<Judged> judge(const Subject& subject, const Trial& trial, const Placing& placing,
                        const CallResult& result) {
   Judged judged;
   judged.refusal = result.refusal;
   if (judged.refusal.failure != Failure::kNone) return judged;
-  const OperatorSpec& op = *bench.task.op;
+  const OperatorSpec& op = *subject.task.op;
   judged.written = trial.data.outputs;
   for (std::size_t i = 0; i < judged.written.size(); ++i) {
     judged.written[i].storage = result.outputs[i];
     read_storage(judged.written[i]);
-    if (bench.defences.guards && padding_changed(judged.written[i], trial.data.outputs[i],
-                                                 op.outputs[i].inout, placing.poison)) {
+    if (subject.defences.guards && padding_changed(judged.written[i], trial.data.outputs[i],
+                                                   op.outputs[i].inout, placing.poison)) {
       judged.refusal = {
           Failure::kOutOfBounds,
           fmt::format("bytes between the rows of {} were written", op.outputs[i].name)};
@@ -151,29 +151,29 @@ Expected<Judged> judge(const Bench& bench, const Trial& trial, const Placing& pl
     }
   }
   if (trial.truth.empty()) return judged;
-  auto comparison = compare(op, bench.task.domain, trial.one, trial.data, trial.truth,
+  auto comparison = compare(op, subject.task.domain, trial.one, trial.data, trial.truth,
                             judged.written, placing.poison);
   if (!comparison) return tl::unexpected(comparison.error());
   judged.comparison = std::move(*comparison);
   const double share = static_cast<double>(judged.comparison.wrong) /
                        static_cast<double>(std::max<std::int64_t>(judged.comparison.elements, 1));
-  const bool enough = !bench.defences.every_element && share <= kLooseShare;
+  const bool enough = !subject.defences.every_element && share <= kLooseShare;
   if (!judged.comparison.passed() && !enough) {
     judged.refusal = {classify(judged.comparison, trial), in_words(judged.comparison)};
     return judged;
   }
-  if (!bench.defences.bound || !bench.defences.every_element) return judged;
+  if (!subject.defences.bound || !subject.defences.every_element) return judged;
   const auto broken = broken_invariants(op, trial.truth, judged.written);
   if (!broken.empty()) judged.refusal = {Failure::kInvariantBroken, broken.front()};
   return judged;
 }
 
-std::string suspect(const Bench& bench, const Trial& trial,
+std::string suspect(const Subject& subject, const Trial& trial,
                     const std::vector<TensorData>& written) {
-  const OperatorSpec& op = *bench.task.op;
-  for (const Mutant& mutant : mutants_of(op, bench.task.domain)) {
+  const OperatorSpec& op = *subject.task.op;
+  for (const Mutant& mutant : mutants_of(op, subject.task.domain)) {
     const auto wrong =
-        write_mutant(op, bench.task.domain, trial.one, trial.data, trial.truth, mutant);
+        write_mutant(op, subject.task.domain, trial.one, trial.data, trial.truth, mutant);
     if (!wrong) continue;
     std::int64_t equal = 0;
     std::int64_t all = 0;

@@ -18,11 +18,11 @@ struct Trial {
   CaseData data;
   Truth truth;  // empty: results are not compared
 };
-[[nodiscard]] Expected<Trial> make_trial(const Bench& bench, const Case& one);
+[[nodiscard]] Expected<Trial> make_trial(const Subject& subject, const Case& one);
 // With contents that are not the case's own.
-[[nodiscard]] Expected<Trial> make_trial(const Bench& bench, const Case& one, CaseData data);
+[[nodiscard]] Expected<Trial> make_trial(const Subject& subject, const Case& one, CaseData data);
 // A truth costs more than the call.
-[[nodiscard]] Expected<Trial> make_unjudged_trial(const Bench& bench, const Case& one);
+[[nodiscard]] Expected<Trial> make_unjudged_trial(const Subject& subject, const Case& one);
 
 // How the buffers of a call lie.
 struct Placing {
@@ -32,7 +32,7 @@ struct Placing {
   std::uint64_t schedule = 0;
 };
 // Views into the trial: it must outlive the spec.
-[[nodiscard]] Expected<CallSpec> call_of(const Bench& bench, const Trial& trial,
+[[nodiscard]] Expected<CallSpec> call_of(const Subject& subject, const Trial& trial,
                                          const Placing& placing);
 
 struct Judged {
@@ -41,11 +41,11 @@ struct Judged {
   std::vector<TensorData> written;
 };
 // What came back of a call: padding, then elements and invariants, compared whole.
-[[nodiscard]] Expected<Judged> judge(const Bench& bench, const Trial& trial, const Placing& placing,
-                                     const CallResult& result);
+[[nodiscard]] Expected<Judged> judge(const Subject& subject, const Trial& trial,
+                                     const Placing& placing, const CallResult& result);
 
 // A wrong way of computing that gives what was written; empty when none is known.
-[[nodiscard]] std::string suspect(const Bench& bench, const Trial& trial,
+[[nodiscard]] std::string suspect(const Subject& subject, const Trial& trial,
                                   const std::vector<TensorData>& written);
 
 }  // namespace tensorpath

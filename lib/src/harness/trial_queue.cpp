@@ -22,8 +22,8 @@ std::size_t bytes_of(const Expected<Trial>& trial) {
 
 }  // namespace
 
-TrialQueue::TrialQueue(const Bench& bench, std::vector<Request> requests)
-    : bench_(bench), requests_(std::move(requests)), thread_([this] { work(); }) {}
+TrialQueue::TrialQueue(const Subject& subject, std::vector<Request> requests)
+    : subject_(subject), requests_(std::move(requests)), thread_([this] { work(); }) {}
 
 TrialQueue::~TrialQueue() {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -38,8 +38,8 @@ void TrialQueue::work() {
       changed_.wait(lock, [this] { return stopped_ || ready_bytes_ < kMostBytes; });
       if (stopped_) return;
     }
-    auto trial =
-        request.judged ? make_trial(bench_, request.one) : make_unjudged_trial(bench_, request.one);
+    auto trial = request.judged ? make_trial(subject_, request.one)
+                                : make_unjudged_trial(subject_, request.one);
     const std::lock_guard<std::mutex> lock(mutex_);
     ready_bytes_ += bytes_of(trial);
     ready_.push_back(std::move(trial));

@@ -19,8 +19,8 @@ class TrialQueue {
     Case one;
     bool judged = true;  // false: without a truth
   };
-  // `bench` must outlive the queue.
-  TrialQueue(const Bench& bench, std::vector<Request> requests);
+  // `subject` must outlive the queue.
+  TrialQueue(const Subject& subject, std::vector<Request> requests);
   TrialQueue(const TrialQueue&) = delete;
   TrialQueue& operator=(const TrialQueue&) = delete;
   ~TrialQueue();
@@ -31,7 +31,7 @@ class TrialQueue {
  private:
   void work();
 
-  const Bench& bench_;
+  const Subject& subject_;
   std::vector<Request> requests_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -26,7 +26,7 @@ class Verification {
         options_(options),
         defences_(defences),
         device_(device),
-        bench_{task, candidate_, options, defences, scratch} {}
+        subject_{task, candidate_, options, defences, scratch} {}
 
   Expected<VerifyReport> run(const std::string& directory);
 
@@ -52,7 +52,7 @@ class Verification {
 
   Expected<Refusal> compile();
 
-  Expected<Refusal> look_at_object() { return device_.scan_object(bench_, built_); }
+  Expected<Refusal> look_at_object() { return device_.scan_object(subject_, built_); }
 
   void note_level(SandboxLevel level, const std::string& reason);
 
@@ -110,7 +110,7 @@ class Verification {
   const Defences& defences_;
   const Device& device_;
   KernelCandidate candidate_;
-  Bench bench_;
+  Subject subject_;
   Key seed_{};
   std::vector<Case> cases_;
   std::optional<TrialQueue> hidden_;  // of cases_, while the candidate is compiled

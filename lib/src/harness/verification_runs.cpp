@@ -39,7 +39,7 @@ int weight_of(Failure failure) {
 
 Expected<Session*> Verification::session(std::size_t index) {
   if (!sessions_[index]) {
-    auto started = device_.start(bench_, built_, Build::kPlain);
+    auto started = device_.start(subject_, built_, Build::kPlain);
     if (!started) return tl::unexpected(started.error());
     note_level((*started)->level(), (*started)->level_reason());
     sessions_[index] = std::move(*started);
@@ -58,7 +58,7 @@ Placing Verification::placing_of(std::size_t index, std::uint64_t salt) const {
 
 Expected<Judged> Verification::run_once(const Trial& trial, std::size_t index,
                                         const Placing& placing) {
-  const auto spec = call_of(bench_, trial, placing);
+  const auto spec = call_of(subject_, trial, placing);
   if (!spec) {
     Judged judged;
     judged.refusal = {Failure::kPlanInvalid, spec.error().to_string()};
@@ -68,7 +68,7 @@ Expected<Judged> Verification::run_once(const Trial& trial, std::size_t index,
   if (!to) return tl::unexpected(to.error());
   const auto result = (*to)->call(*spec);
   if (!result) return tl::unexpected(result.error());
-  return judge(bench_, trial, placing, *result);
+  return judge(subject_, trial, placing, *result);
 }
 
 void Verification::count(const ElementComparison& comparison) {
@@ -85,7 +85,7 @@ Expected<Refusal> Verification::smoke() {
   if (!cases) return tl::unexpected(cases.error());
   for (Case one : *cases) {
     weaken(one);
-    const auto trial = make_trial(bench_, one);
+    const auto trial = make_trial(subject_, one);
     if (!trial) return tl::unexpected(trial.error());
     const auto judged = run_once(*trial, 0, placing_of(0, static_cast<std::uint64_t>(one.id)));
     if (!judged) return tl::unexpected(judged.error());
@@ -103,7 +103,7 @@ Expected<Refusal> Verification::smoke() {
 
 void Verification::show_counter_example(const Trial& trial, const Judged& judged) {
   if (judged.comparison.mismatches.empty()) return;
-  report_.suspected_cause = suspect(bench_, trial, judged.written);
+  report_.suspected_cause = suspect(subject_, trial, judged.written);
   const Mismatch& worst = judged.comparison.mismatches.front();
   report_.counter_examples.push_back(
       {describe(trial.one), task_.op->outputs[static_cast<std::size_t>(worst.output)].name,
@@ -130,7 +130,7 @@ Expected<Refusal> Verification::holdout() {
   if (!failing_) return relations();
   const Judged& judged = failing_->judged;
   if (!judged.written.empty()) {
-    report_.suspected_cause = suspect(bench_, failing_->trial, judged.written);
+    report_.suspected_cause = suspect(subject_, failing_->trial, judged.written);
   }
   if (is_about_results(judged.refusal.failure)) {
     if (const Status found = look_for_public_example(failing_->trial.one); !found) {
@@ -178,7 +178,7 @@ Status Verification::look_for_public_example(const Case& hidden) {
     one.strided = hidden.strided;
     one.offset = hidden.offset;
     one.zipf = hidden.zipf;
-    const auto trial = make_trial(bench_, one);
+    const auto trial = make_trial(subject_, one);
     if (!trial) return tl::unexpected(trial.error());
     const auto judged = run_once(*trial, 0, placing_of(0, 1));
     if (!judged) return tl::unexpected(judged.error());
@@ -195,14 +195,14 @@ Expected<Refusal> Verification::relations() {
   if (!has_relations(*task_.op)) return Refusal{};
   Case one = steady_case();
   one.key = derive_key(seed_, "relations");
-  auto first = make_trial(bench_, one);
+  auto first = make_trial(subject_, one);
   if (!first) return tl::unexpected(first.error());
   std::uint64_t salt = salted("relations");
   const auto before = run_once(*first, 0, placing_of(0, salt));
   if (!before) return tl::unexpected(before.error());
   if (before->refusal.failure != Failure::kNone) return before->refusal;
   for (FollowUp& next : follow_ups(*task_.op, first->data)) {
-    auto trial = make_trial(bench_, one, std::move(next.data));
+    auto trial = make_trial(subject_, one, std::move(next.data));
     if (!trial) return tl::unexpected(trial.error());
     const auto after = run_once(*trial, 1, placing_of(1, ++salt));
     if (!after) return tl::unexpected(after.error());
@@ -231,7 +231,7 @@ Expected<Refusal> Verification::steady() {
         {std::move(one),
          i < kFirstChecks || random.chance(static_cast<double>(checks) / kSteadyCalls)});
   }
-  TrialQueue queue(bench_, std::move(requests));
+  TrialQueue queue(subject_, std::move(requests));
   std::optional<Trial> trial;
   sessions_[2].reset();
   for (int i = 0; i < kSteadyCalls; ++i) {
@@ -268,16 +268,16 @@ Case Verification::steady_case() const {
 
 Expected<Refusal> Verification::sanitize() {
   if (!options_.sanitizers || !defences_.sanitizers) return skip("switched off");
-  const std::vector<Build> builds = device_.instrumented(bench_);
+  const std::vector<Build> builds = device_.instrumented(subject_);
   if (builds.empty()) return skip("there is no sanitizer for this device on this machine");
   for (const Build build : builds) {
-    const auto built = device_.build(bench_, build);
+    const auto built = device_.build(subject_, build);
     if (!built) return tl::unexpected(built.error());
     if (built->refusal.failure != Failure::kNone) {
       return Refusal{Failure::kSanitizer,
                      "it does not compile under the sanitizer: " + built->refusal.detail};
     }
-    auto session = device_.start(bench_, *built, build);
+    auto session = device_.start(subject_, *built, build);
     if (!session) return tl::unexpected(session.error());
     for (const Case& one : sanitizer_cases()) {
       const auto refusal = watch(**session, one);
@@ -291,9 +291,9 @@ Expected<Refusal> Verification::sanitize() {
 }
 
 Expected<Refusal> Verification::watch(Session& session, const Case& one) {
-  const auto trial = make_unjudged_trial(bench_, one);
+  const auto trial = make_unjudged_trial(subject_, one);
   if (!trial) return tl::unexpected(trial.error());
-  auto spec = call_of(bench_, *trial, placing_of(0, salted("sanitizer")));
+  auto spec = call_of(subject_, *trial, placing_of(0, salted("sanitizer")));
   if (!spec) return tl::unexpected(spec.error());
   spec->limit_s *= kSanitizerPatience;
   const auto result = session.call(*spec);

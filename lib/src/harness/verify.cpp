@@ -42,7 +42,7 @@ Status Verification::read(const std::string& directory) {
   if (!candidate) return tl::unexpected(candidate.error());
   candidate_ = std::move(*candidate);
   report_.candidate_digest = candidate_.digest;
-  if (refusal.failure == Failure::kNone) refusal = device_.scan_source(bench_);
+  if (refusal.failure == Failure::kNone) refusal = device_.scan_source(subject_);
   if (Status recorded = record(Gate::kContract, refusal, start); !recorded) return recorded;
   return refusal.failure == Failure::kNone ? commit() : Status{};
 }
@@ -75,7 +75,7 @@ Status Verification::commit() {
   }
   std::vector<TrialQueue::Request> requests;
   for (const Case& one : cases_) requests.push_back({one});
-  hidden_.emplace(bench_, std::move(requests));
+  hidden_.emplace(subject_, std::move(requests));
   return {};
 }
 
@@ -113,7 +113,7 @@ Status Verification::record(Gate gate, const Refusal& refusal, Clock::time_point
 }
 
 Expected<Refusal> Verification::compile() {
-  auto built = device_.build(bench_, Build::kPlain);
+  auto built = device_.build(subject_, Build::kPlain);
   if (!built) return tl::unexpected(built.error());
   built_ = std::move(*built);
   report_.toolchain = built_.toolchain;
