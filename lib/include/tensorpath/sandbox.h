@@ -123,6 +123,8 @@ class SandboxedProcess {
   // By freeze(), or because it stopped itself.
   [[nodiscard]] bool frozen_or_stopped();
   [[nodiscard]] bool alive() const;
+  // The program's process as the caller sees it; 0 where the kernel does not tell.
+  [[nodiscard]] int program_pid() const;
   // Readable once the sandbox is over (poll it; it is this object's).
   [[nodiscard]] int pidfd() const;
   [[nodiscard]] SandboxLevel level() const;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -176,6 +177,14 @@ bool SandboxedProcess::freeze() { return state_->ask(sandbox::kAskFreeze); }
 bool SandboxedProcess::thaw() { return state_->ask(sandbox::kAskThaw); }
 bool SandboxedProcess::frozen_or_stopped() { return state_->ask(sandbox::kAskStopped); }
 bool SandboxedProcess::alive() const { return !state_->over && !await(state_->started->pidfd, 0); }
+
+int SandboxedProcess::program_pid() const {
+  // The init has one child, which does not change.
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", state_->started->pid));
+  int pid = 0;
+  return children >> pid ? pid : 0;
+}
+
 int SandboxedProcess::pidfd() const { return state_->started->pidfd; }
 SandboxLevel SandboxedProcess::level() const { return state_->started->level; }
 const std::string& SandboxedProcess::level_reason() const { return state_->started->level_reason; }
