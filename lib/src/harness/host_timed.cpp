@@ -162,12 +162,16 @@ class HostTimedSession : public TimedSession {
     span.refusal = spin(start, limit_s);
     const Clock::time_point done = Clock::now();
     if (span.refusal.failure != Failure::kNone) return span;
+    // At once; the proof that it stands still may take its time.
+    const bool stopping = worker_.process().stop_now();
+    Clock::time_point stopped = Clock::now();
     if (!freeze()) {
       span.refusal = worker_.explain_end(limit_s, false);
       return span;
     }
+    if (!stopping) stopped = Clock::now();
     span.seconds = seconds_between(start, done);
-    span.stop_seconds = seconds_between(done, Clock::now());
+    span.stop_seconds = seconds_between(done, stopped);
     const double waited = worker_delay_.seconds() + own_delay.seconds() - delay;
     span.disturbed =
         waited > kQuietSeconds + kQuietShare * span.seconds || stolen_seconds(watched_) > stolen;
@@ -198,7 +202,6 @@ class HostTimedSession : public TimedSession {
   }
 
   [[nodiscard]] Refusal finish() override {
-    if (serving_) (void)thaw();
     serving_ = false;
     (void)worker_.process().kill_and_wait();
     return worker_.finish();
@@ -209,7 +212,7 @@ class HostTimedSession : public TimedSession {
     std::atomic_ref<std::uint64_t>(arena_.mailbox().request)
         .store(++sequence_, std::memory_order_release);
   }
-  [[nodiscard]] bool thaw() { return worker_.process().thaw(); }
+  [[nodiscard]] bool thaw() { return worker_.process().continue_now() || worker_.process().thaw(); }
   [[nodiscard]] bool freeze() { return worker_.process().freeze(); }
 
   [[nodiscard]] Refusal take_done() {

@@ -110,6 +110,8 @@ Draw draw_once(const TimingPlan& plan, const Pairing& pairing,
 }
 
 Interval interval_of(double value, std::vector<double> draws, double widening) {
+  // A draw of rounds in which every pair was dropped says nothing.
+  std::erase_if(draws, [](double draw) { return draw <= 0; });
   if (value <= 0 || draws.empty()) return {};
   std::sort(draws.begin(), draws.end());
   const double low = quantile(draws, 0.025);

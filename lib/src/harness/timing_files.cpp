@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kMagic = "TPS1";
 constexpr std::size_t kRecord = 32;
+constexpr std::uint32_t kMostRounds = 10'000;
 
 template <typename Word>
 void put(std::string& to, Word word) {
@@ -69,7 +70,8 @@ std::string write_samples(const std::vector<TimedSample>& samples) {
   return out;
 }
 
-Expected<std::vector<TimedSample>> read_samples(std::string_view bytes, const std::string& file) {
+Expected<std::vector<TimedSample>> read_samples(std::string_view bytes, const std::string& file,
+                                                const TimingPlan& plan) {
   if (!bytes.starts_with(kMagic) || (bytes.size() - kMagic.size()) % kRecord != 0) {
     return fail_at({file, 0, 0}, "is no file of timed samples");
   }
@@ -86,10 +88,10 @@ Expected<std::vector<TimedSample>> read_samples(std::string_view bytes, const st
     sample.seconds = 1e-9 * static_cast<double>(take<std::uint64_t>(bytes));
     sample.stop_seconds = 1e-9 * static_cast<double>(take<std::uint64_t>(bytes));
     constexpr std::uint16_t kFlags = TimedSample::kHot | TimedSample::kDisturbed;
-    if (sample.calls == 0 || sample.seconds <= 0 || (sample.flags & ~kFlags) != 0) {
-      return fail_at({file, 0, 0}, fmt::format("sample {} is none: no calls, no time, or an "
-                                               "unknown flag",
-                                               samples.size()));
+    if (sample.calls == 0 || sample.seconds <= 0 || (sample.flags & ~kFlags) != 0 ||
+        sample.round >= kMostRounds || sample.one >= plan.cases.size() ||
+        sample.arm >= plan.arms.size()) {
+      return fail_at({file, 0, 0}, fmt::format("sample {} is none of this plan", samples.size()));
     }
     samples.push_back(sample);
   }

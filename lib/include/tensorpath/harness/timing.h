@@ -30,12 +30,6 @@ struct TimedSample {
   [[nodiscard]] bool disturbed() const { return (flags & kDisturbed) != 0; }
   [[nodiscard]] double per_call() const { return seconds / calls; }
 };
-// The file samples.bin: "TPS1", then 32 bytes a sample, little-endian, in the order of the fields
-// above with the times in whole nanoseconds.
-[[nodiscard]] std::string write_samples(const std::vector<TimedSample>& samples);
-[[nodiscard]] Expected<std::vector<TimedSample>> read_samples(std::string_view bytes,
-                                                              const std::string& file);
-
 // What the samples are of.
 struct TimedArm {
   std::string name;         // "candidate", "naive", "tuned", "openblas"
@@ -52,6 +46,13 @@ struct TimingPlan {
   std::vector<TimedArm> arms;  // the candidate first
   std::vector<TimedCase> cases;
 };
+
+// The file samples.bin: "TPS1", then 32 bytes a sample, little-endian, in the order of the fields
+// above with the times in whole nanoseconds. Errors: cut short, or not of the plan.
+[[nodiscard]] std::string write_samples(const std::vector<TimedSample>& samples);
+[[nodiscard]] Expected<std::vector<TimedSample>> read_samples(std::string_view bytes,
+                                                              const std::string& file,
+                                                              const TimingPlan& plan);
 
 // Of one arm's undisturbed samples of a case, seconds per call.
 struct ArmStatistic {
