@@ -9,12 +9,12 @@
 
 #define INLINE inline __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 using T = std::remove_pointer_t<decltype(task_args::w)>;
 constexpr std::int64_t kBlock = 128;
 constexpr std::int64_t kAhead = 2048 / sizeof(T);

@@ -9,16 +9,16 @@
 
 #define INLINE inline __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 static_assert(std::is_same_v<std::remove_pointer_t<decltype(task_args::y)>, float>, "for fp32");
 
-// Vectors of a level: 16, 32 or 64 bytes. They are handed on by reference, so that no level's
-// calling convention comes into it.
+// Vectors of a level: 16, 32 or 64 bytes. They are handed on by reference, so that no
+// level's calling convention comes into it.
 template <int kBytes>
 struct VectorTypes {
   typedef float Floats __attribute__((vector_size(kBytes)));

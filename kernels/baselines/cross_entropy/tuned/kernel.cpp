@@ -13,12 +13,12 @@
 #define INLINE inline __attribute__((always_inline))
 #define INLINE_LAMBDA __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::logits)>>;
 constexpr std::int64_t kBlock = 256;
 
@@ -52,8 +52,8 @@ struct VectorTypes {
   typedef float Unaligned __attribute__((vector_size(kBytes), aligned(4), may_alias));
 };
 
-// A reduction along a row, in so many lanes that none waits for the one before. A step takes an
-// element, or a vector of them, into what it has.
+// A reduction along a row, in so many lanes that none waits for the one before. A step
+// takes an element, or a vector of them, into what it has.
 template <int kBytes>
 struct Lanes {
   using Floats = typename VectorTypes<kBytes>::Floats;
@@ -111,8 +111,8 @@ INLINE float choose(bool first, float a, float b) {
                               (std::bit_cast<std::uint32_t>(b) & ~mask));
 }
 
-// e^x, to about an ulp: e^r 2^n with |r| <= ln 2 / 2, the power of two in halves so that what is
-// denormal comes out so. A NaN passes both limits.
+// e^x, to about an ulp: e^r 2^n with |r| <= ln 2 / 2, the power of two in halves so that
+// what is denormal comes out so. A NaN passes both limits.
 INLINE float exp_of(float x) {
   constexpr float kRound = 0x1.8p23F;  // adding it rounds to an integer, which its low bits hold
   x = choose(x > 89.0F, 89.0F, x);

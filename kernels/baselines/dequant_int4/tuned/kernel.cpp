@@ -8,14 +8,13 @@
 #include <immintrin.h>
 
 #define INLINE inline __attribute__((always_inline))
-#define INLINE_LAMBDA __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::w)>>;
 constexpr std::int64_t kBlock = 256;
 
@@ -52,8 +51,8 @@ LEVEL3 inline void narrow_f16c(const float* from, tp_fp16* to, std::int64_t coun
   for (; i < count; ++i) to[i] = tp_from_float<tp_fp16>(from[i]);
 }
 
-// Where results of a block go as floats: where they belong, or into `buffer`, for narrow() to
-// store.
+// Where results of a block go as floats: where they belong, or into `buffer`, for narrow()
+// to store.
 template <typename E>
 INLINE float* floats_of(E* to, float* buffer) {
   if constexpr (std::is_same_v<E, float>) {

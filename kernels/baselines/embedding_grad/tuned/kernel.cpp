@@ -8,14 +8,13 @@
 #include <immintrin.h>
 
 #define INLINE inline __attribute__((always_inline))
-#define INLINE_LAMBDA __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::grad_out)>>;
 constexpr std::int64_t kBlock = 256;
 
@@ -47,8 +46,8 @@ template <int kBytes>
 INLINE void rows(const task_args& t, std::int64_t tasks, std::int64_t task) {
   constexpr bool kWide = kBytes > 16;
   float block[kBlock];
-  // Tasks own the rows whose number leaves theirs when divided by the count of tasks, since ids
-  // near one another are often as popular.
+  // Tasks own the rows whose number leaves theirs when divided by the count of tasks, since
+  // ids near one another are often as popular.
   for (std::int64_t token = 0; token < t.tokens; ++token) {
     const std::int64_t owner = t.ids[token] % tasks;
     if (owner != task) continue;

@@ -11,12 +11,12 @@
 #define INLINE inline __attribute__((always_inline))
 #define INLINE_LAMBDA __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::y)>>;
 constexpr std::int64_t kBlock = 256;
 
@@ -50,8 +50,8 @@ struct VectorTypes {
   typedef float Unaligned __attribute__((vector_size(kBytes), aligned(4), may_alias));
 };
 
-// A reduction along a row, in so many lanes that none waits for the one before. A step takes an
-// element, or a vector of them, into what it has.
+// A reduction along a row, in so many lanes that none waits for the one before. A step
+// takes an element, or a vector of them, into what it has.
 template <int kBytes>
 struct Lanes {
   using Floats = typename VectorTypes<kBytes>::Floats;

@@ -9,14 +9,13 @@
 #include <immintrin.h>
 
 #define INLINE inline __attribute__((always_inline))
-#define INLINE_LAMBDA __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::logits)>>;
 constexpr std::int64_t kBlock = 256;
 
@@ -51,8 +50,8 @@ INLINE float choose(bool first, float a, float b) {
                               (std::bit_cast<std::uint32_t>(b) & ~mask));
 }
 
-// e^x, to about an ulp: e^r 2^n with |r| <= ln 2 / 2, the power of two in halves so that what is
-// denormal comes out so. A NaN passes both limits.
+// e^x, to about an ulp: e^r 2^n with |r| <= ln 2 / 2, the power of two in halves so that
+// what is denormal comes out so. A NaN passes both limits.
 INLINE float exp_of(float x) {
   constexpr float kRound = 0x1.8p23F;  // adding it rounds to an integer, which its low bits hold
   x = choose(x > 89.0F, 89.0F, x);
@@ -81,7 +80,7 @@ constexpr std::int32_t kChosen = -0x7FFFFFFF - 1;
 INLINE std::int32_t key_of(float logit) {
   const auto bits = std::bit_cast<std::int32_t>(logit);
   const std::int32_t ordered = bits < 0 ? bits ^ 0x7FFFFFFF : bits;
-  return logit != logit ? kChosen + 1 : ordered;
+  return (bits & 0x7FFFFFFF) > 0x7F800000 ? kChosen + 1 : ordered;
 }
 
 INLINE std::int32_t largest_of(const std::int32_t* keys, std::int64_t count) {

@@ -9,14 +9,13 @@
 #include <immintrin.h>
 
 #define INLINE inline __attribute__((always_inline))
-#define INLINE_LAMBDA __attribute__((always_inline))
 #define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
-#define LEVEL4           \
-  __attribute__((target( \
-      "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
 
 namespace {
-
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::y)>>;
 constexpr std::int64_t kBlock = 256;
 
@@ -53,8 +52,8 @@ LEVEL3 inline void narrow_f16c(const float* from, tp_fp16* to, std::int64_t coun
   for (; i < count; ++i) to[i] = tp_from_float<tp_fp16>(from[i]);
 }
 
-// Where results of a block go as floats: where they belong, or into `buffer`, for narrow() to
-// store.
+// Where results of a block go as floats: where they belong, or into `buffer`, for narrow()
+// to store.
 template <typename E>
 INLINE float* floats_of(E* to, float* buffer) {
   if constexpr (std::is_same_v<E, float>) {
@@ -80,8 +79,8 @@ INLINE float choose(bool first, float a, float b) {
                               (std::bit_cast<std::uint32_t>(b) & ~mask));
 }
 
-// e^x, to about an ulp: e^r 2^n with |r| <= ln 2 / 2, the power of two in halves so that what is
-// denormal comes out so. A NaN passes both limits.
+// e^x, to about an ulp: e^r 2^n with |r| <= ln 2 / 2, the power of two in halves so that
+// what is denormal comes out so. A NaN passes both limits.
 INLINE float exp_of(float x) {
   constexpr float kRound = 0x1.8p23F;  // adding it rounds to an integer, which its low bits hold
   x = choose(x > 89.0F, 89.0F, x);
