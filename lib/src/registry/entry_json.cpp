@@ -2,6 +2,7 @@
 #include "base/json_tree.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
@@ -101,6 +102,14 @@ class EntryReader {
     return value;
   }
 
+  // Of a dim or an attribute, as expressions have them.
+  void check_name(const YamlNode& value, const std::string& name) {
+    const auto fit = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+    if (name.empty() || !std::all_of(name.begin(), name.end(), fit)) {
+      wrong(value.where, fmt::format("{} is no name of a dim or an attribute", quote_input(name)));
+    }
+  }
+
   std::string digest(std::string_view key) {
     std::string value = text(map_, key, "a SHA-256");
     if (!value.empty() && (value.size() != kDigest ||
@@ -138,6 +147,7 @@ class EntryReader {
     if (const YamlNode* node = map_.node("attributes")) {
       MapReader attributes(*node, "attributes", diagnostics_);
       for (const auto& [name, value] : node->entries) {
+        check_name(value, name);
         entry_.attributes.emplace_back(
             name, number(attributes, name, "a number", {-kAnyNumber, kAnyNumber, false}));
       }
@@ -184,6 +194,7 @@ class EntryReader {
       const std::optional<double> most =
           value.items.size() == 2 ? yaml_number(value.items[1]) : std::nullopt;
       DimRange range{name, whole(least), whole(most)};
+      check_name(value, name);
       if (range.least < 1 || range.most < range.least) {
         wrong(value.where, fmt::format("domain.dims.{}: expected [least, most], from 1 on", name));
         range.least = range.most = 1;

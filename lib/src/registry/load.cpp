@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <tuple>
 
 #include <dirent.h>
@@ -79,7 +80,8 @@ Expected<Entry> read_at(int root, const std::string& place, const std::string& p
       ::openat(root, (place + "/" + kEntryFile).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-    return system_failure(ExitCode::kUsage, "cannot read", path, errno);
+    return fail_at({path, 0, 0},
+                   fmt::format("cannot be read: {}", std::generic_category().message(errno)));
   }
   found.stamp = stamp_of(status);
   if (!S_ISREG(status.st_mode)) return fail_at({path, 0, 0}, "it is no file");
