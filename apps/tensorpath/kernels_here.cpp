@@ -87,7 +87,8 @@ std::vector<std::string> registry_roots(const Session& session,
 }
 
 Expected<registry::Registry> load_registry(const Session& session,
-                                           const std::vector<std::string>& directories) {
+                                           const std::vector<std::string>& directories,
+                                           bool cases) {
   for (const std::string& directory : directories) {
     if (!directory_exists(directory)) {
       return fail(ExitCode::kUsage,
@@ -95,7 +96,8 @@ Expected<registry::Registry> load_registry(const Session& session,
                   "--registry takes a directory with <op>/<kernel>/entry.json in it");
     }
   }
-  auto loaded = registry::load(registry_roots(session, directories), user_cache_path("registry"));
+  auto loaded =
+      registry::load(registry_roots(session, directories), {user_cache_path("registry"), cases});
   if (!session.quiet) {
     for (const Diagnostic& warning : loaded.warnings) {
       std::fputs(("warning: " + warning.to_string() + "\n").c_str(), stderr);

@@ -17,9 +17,10 @@ void add_registry_option(CLI::App& command, std::vector<std::string>& directorie
 // of the data directories.
 [[nodiscard]] std::vector<std::string> registry_roots(const Session& session,
                                                       const std::vector<std::string>& directories);
-// Entries that cannot be read are warned of. Error: a directory of --registry that is not there.
+// Entries that cannot be read are warned of; without `cases` theirs are left out. Error: a
+// directory of --registry that is not there.
 [[nodiscard]] Expected<registry::Registry> load_registry(
-    const Session& session, const std::vector<std::string>& directories);
+    const Session& session, const std::vector<std::string>& directories, bool cases);
 
 // What there is to build and run kernels of a language for a GPU ("host" among them) on this
 // machine; empty fields are not known here. The flags belong to a build and are never known.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <memory>
 
 #include <fmt/format.h>
@@ -110,7 +111,7 @@ Json document_of(const Listed& listed) {
 
 Table table_of(const std::vector<Listed>& list) {
   using Align = Column::Align;
-  Table table({{"kernel", Align::kLeft, 9},
+  Table table({{"kernel", Align::kLeft, 9, true},
                {"cold ratio", Align::kRight, 8},
                {"against", Align::kLeft, 7},
                {"state", Align::kLeft, 6},
@@ -308,9 +309,13 @@ ExitCode run_select(const Session& session, const std::string& text,
 }
 
 ExitCode run(const Session& session, const ListOptions& options) {
-  const auto loaded = load_registry(session, options.registries);
+  // The two longest parts, beside each other.
+  auto reading = std::async(std::launch::async, [&] { return load_operators(session); });
+  // A table tells of no single case.
+  const bool cases = wants_document(session) || !options.explain.empty() || !options.select.empty();
+  const auto loaded = load_registry(session, options.registries, cases);
+  const auto operators = reading.get();
   if (!loaded) return report(loaded.error());
-  const auto operators = load_operators(session);
   // Only a selection needs them; without, nothing is held against their digests.
   if (!operators && !options.select.empty()) return report(operators.error());
   MachineNow machine(operators ? &*operators : nullptr);

@@ -93,14 +93,14 @@ TEST_CASE("an index changes nothing of what is loaded") {
   publish_many(root);
   const std::string plain = text_of(load({root}));
   // Files of this very moment may change without their stamp changing: they are not kept.
-  CHECK(text_of(load({root}, cache)) == plain);
+  CHECK(text_of(load({root}, {cache, true})) == plain);
   CHECK(indexes(cache).empty());
   ::usleep(2'300'000);
-  CHECK(text_of(load({root}, cache)) == plain);
+  CHECK(text_of(load({root}, {cache, true})) == plain);
   REQUIRE(indexes(cache).size() == 1);
   const std::string index = path_join(cache, indexes(cache).front());
   const std::string kept = contents(index);
-  CHECK(text_of(load({root}, cache)) == plain);
+  CHECK(text_of(load({root}, {cache, true})) == plain);
   CHECK(contents(index) == kept);
 
   SECTION("an entry that was edited is read anew, even under its old time") {
@@ -109,19 +109,19 @@ TEST_CASE("an index changes nothing of what is loaded") {
     const std::string edited = replaced(contents(path), "1.23", "1.22");
     std::ofstream(path) << edited;
     fs::last_write_time(path, time);
-    const Registry registry = load({root}, cache);
+    const Registry registry = load({root}, {cache, true});
     CHECK(text_of(registry) == text_of(load({root})));
     CHECK(find(registry.entries, kName + "_v5").value()->performance.ratio == 1.22);
   }
   SECTION("entries that came or went are seen") {
     fs::remove_all(root + "/rmsnorm/" + kName + "_v7");
     (void)publish_or_throw(root, rmsnorm_entry());
-    CHECK(text_of(load({root}, cache)) == text_of(load({root})));
-    CHECK(load({root}, cache).entries.size() == kMany);
+    CHECK(text_of(load({root}, {cache, true})) == text_of(load({root})));
+    CHECK(load({root}, {cache, true}).entries.size() == kMany);
   }
   SECTION("a broken entry is not answered from the index") {
     REQUIRE(write_file_atomic(entry_path(root, 9), "{}"));
-    const Registry registry = load({root}, cache);
+    const Registry registry = load({root}, {cache, true});
     CHECK(registry.entries.size() == kMany - 1);
     CHECK(registry.warnings.size() == 1);
   }
@@ -130,34 +130,55 @@ TEST_CASE("an index changes nothing of what is loaded") {
       std::string bad = kept;
       bad[at] = static_cast<char>(bad[at] ^ 4);
       REQUIRE(write_private_file(index, bad));
-      REQUIRE(text_of(load({root}, cache)) == plain);
+      REQUIRE(text_of(load({root}, {cache, true})) == plain);
       REQUIRE(write_private_file(index, kept.substr(0, at)));
-      REQUIRE(text_of(load({root}, cache)) == plain);
+      REQUIRE(text_of(load({root}, {cache, true})) == plain);
     }
     REQUIRE(write_private_file(index, kept + kept));
-    CHECK(text_of(load({root}, cache)) == plain);
+    CHECK(text_of(load({root}, {cache, true})) == plain);
   }
   SECTION("an index that others may write is not read") {
     // Of another registry: what it says of the entries is wrong here.
     REQUIRE(::chmod(index.c_str(), 0666) == 0);
-    CHECK(text_of(load({root}, cache)) == plain);
+    CHECK(text_of(load({root}, {cache, true})) == plain);
     CHECK(contents(index) == kept);
   }
   SECTION("the index of another root is not taken for this one's") {
     const std::string other = scratch.file("other");
     fs::copy(root, other, fs::copy_options::recursive);
     ::usleep(2'300'000);
-    (void)load({other}, cache);
+    (void)load({other}, {cache, true});
     REQUIRE(indexes(cache).size() == 2);
     for (const std::string& name : indexes(cache)) {
       REQUIRE(write_private_file(path_join(cache, name), kept));
     }
-    CHECK(text_of(load({other}, cache)) == text_of(load({other})));
+    CHECK(text_of(load({other}, {cache, true})) == text_of(load({other})));
   }
   SECTION("a place that cannot hold an index is no matter") {
-    CHECK(text_of(load({root}, "/proc/none")) == plain);
-    CHECK(text_of(load({root}, index)) == plain);
+    CHECK(text_of(load({root}, {"/proc/none", true})) == plain);
+    CHECK(text_of(load({root}, {index, true})) == plain);
   }
+}
+
+TEST_CASE("who only lists need not have the cases, from the files or from the index") {
+  const Scratch scratch(in_memory());
+  const std::string root = scratch.file("kernels");
+  const std::string cache = scratch.file("cache");
+  publish_many(root);
+  ::usleep(2'300'000);
+  std::vector<Entry> bare = load({root}).entries;
+  for (Entry& entry : bare) entry.performance.cases.clear();
+  const std::string expected = text_of({bare, {}});
+  CHECK(text_of(load({root}, {"", false})) == expected);
+  // The first leaves an index that has them, whatever it was asked for; so does one that adds to
+  // it.
+  CHECK(text_of(load({root}, {cache, false})) == expected);
+  CHECK(text_of(load({root}, {cache, false})) == expected);
+  CHECK(text_of(load({root}, {cache, true})) == text_of(load({root})));
+  (void)publish_or_throw(root, rmsnorm_entry());
+  ::usleep(2'300'000);
+  CHECK(load({root}, {cache, false}).entries.size() == kMany + 1);
+  CHECK(text_of(load({root}, {cache, true})) == text_of(load({root})));
 }
 
 TEST_CASE("an entry is found by its id or a beginning that only it has") {

@@ -128,7 +128,7 @@ class Reader {
   bool ok_ = true;
 };
 
-// Every field of an entry, for both directions.
+// Every field of an entry but its cases, for both directions.
 template <typename Archive, typename EntryType>
 void fields_of(Archive& archive, EntryType& entry) {
   const auto texts = [&](auto&... all) { (archive.field(all), ...); };
@@ -153,7 +153,12 @@ void fields_of(Archive& archive, EntryType& entry) {
   archive.field(entry.promoted_at);
   auto& p = entry.performance;
   texts(p.timing, p.baseline, p.ratio, p.lower, p.upper, p.sol_score);
-  archive.list(p.cases, [](Archive& a, auto& one) {
+}
+
+// The rest, which comes last.
+template <typename Archive, typename EntryType>
+void cases_of(Archive& archive, EntryType& entry) {
+  archive.list(entry.performance.cases, [](Archive& a, auto& one) {
     a.field(one.shape);
     a.field(one.weight);
     a.field(one.baseline);
@@ -222,23 +227,25 @@ RegistryIndex RegistryIndex::open(const std::string& cache_directory, const std:
   return index;
 }
 
-std::optional<Entry> RegistryIndex::find(std::string_view place, const FileStamp& stamp) const {
+bool RegistryIndex::find(std::string_view place, const FileStamp& stamp, bool cases,
+                         Entry& entry) const {
   const auto found = records_.find(place);
-  if (found == records_.end()) return std::nullopt;
+  if (found == records_.end()) return false;
   Reader in(found->second);
   FileStamp read_at;
   stamp_fields(in, read_at);
-  if (!in.ok() || read_at != stamp) return std::nullopt;
-  Entry entry;
+  if (!in.ok() || read_at != stamp) return false;
   fields_of(in, entry);
-  if (!in.ok() || !in.at_end()) return std::nullopt;
-  return entry;
+  if (!cases) return in.ok();
+  cases_of(in, entry);
+  return in.ok() && in.at_end();
 }
 
 void IndexBuilder::add(std::string_view place, const FileStamp& stamp, const Entry& entry) {
   Writer record;
   stamp_fields(record, stamp);
   fields_of(record, entry);
+  cases_of(record, entry);
   Writer both;
   both.field(std::string(place));
   both.field(record.bytes());

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,8 +30,10 @@ class RegistryIndex {
                                           const std::string& root);
 
   [[nodiscard]] std::size_t size() const { return records_.size(); }
-  // `place` is "<op>/<id>".
-  [[nodiscard]] std::optional<Entry> find(std::string_view place, const FileStamp& stamp) const;
+  // Fills the entry; `place` is "<op>/<id>". False: not there, or not as the file is now. Without
+  // `cases`, Performance::cases stays empty.
+  [[nodiscard]] bool find(std::string_view place, const FileStamp& stamp, bool cases,
+                          Entry& entry) const;
 
  private:
   std::string bytes_;

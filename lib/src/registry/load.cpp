@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <memory>
 #include <optional>
-#include <set>
 #include <system_error>
 #include <tuple>
 
@@ -36,7 +36,7 @@ struct Found {
   std::string op;
   std::string id;
   FileStamp stamp;
-  std::optional<Entry> entry;
+  bool whole = false;
   bool from_index = false;
   std::optional<Diagnostic> warning;
 
@@ -62,15 +62,16 @@ std::vector<std::string> directories_in(const std::string& path) {
   return names;
 }
 
+// Sorted by id, as entries are.
 std::vector<Found> places_of(const std::string& root) {
   std::vector<Found> found;
   for (const std::string& op : directories_in(root)) {
     for (std::string& id : directories_in(path_join(root, op))) {
-      found.push_back({op, std::move(id), {}, std::nullopt, false, std::nullopt});
+      found.push_back({op, std::move(id), {}, false, false, std::nullopt});
     }
   }
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-    return std::tie(a.op, a.id) < std::tie(b.op, b.id);
+    return std::tie(a.id, a.op) < std::tie(b.id, b.op);
   });
   return found;
 }
@@ -98,85 +99,109 @@ Expected<Entry> read_at(int root, const std::string& place, const std::string& p
   return entry;
 }
 
-void fill(const std::string& root, int root_fd, const RegistryIndex& index, Found& found) {
+void fill(const std::string& root, int root_fd, const RegistryIndex& index, bool cases,
+          Found& found, Entry& entry) {
   const std::string place = found.place();
   struct stat status {};
   if (index.size() > 0 && ::fstatat(root_fd, (place + "/" + kEntryFile).c_str(), &status, 0) == 0 &&
       S_ISREG(status.st_mode)) {
     found.stamp = stamp_of(status);
-    found.entry = index.find(place, found.stamp);
-    found.from_index = found.entry.has_value();
+    found.from_index = index.find(place, found.stamp, cases, entry);
+    found.whole = found.from_index;
   }
   const std::string directory = path_join(root, place);
-  if (!found.entry) {
-    auto entry = read_at(root_fd, place, path_join(directory, kEntryFile), found);
-    if (entry) {
-      found.entry = std::move(*entry);
+  if (!found.whole) {
+    auto read = read_at(root_fd, place, path_join(directory, kEntryFile), found);
+    found.whole = read.has_value();
+    if (read) {
+      entry = std::move(*read);
     } else {
-      found.warning = entry.error().diagnostics.front();
+      found.warning = read.error().diagnostics.front();
     }
   }
-  if (found.entry) found.entry->directory = directory;
+  entry.directory = directory;
 }
 
 // What the next load need not read again.
-void keep(const std::vector<Found>& all, const RegistryIndex& index,
-          const std::string& cache_directory, const std::string& root) {
+void keep(const std::vector<Found>& all, std::vector<Entry>& entries, const RegistryIndex& index,
+          const LoadOptions& options, const std::string& root) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::int64_t settled =
       std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() - kClockTick_ns;
   const auto fit = [&](const Found& found) {
-    return found.entry && found.stamp.changed_ns < settled && found.stamp.modified_ns < settled;
+    return found.whole && found.stamp.changed_ns < settled && found.stamp.modified_ns < settled;
   };
   const auto count = static_cast<std::size_t>(std::count_if(all.begin(), all.end(), fit));
   const bool news = std::any_of(
       all.begin(), all.end(), [&](const Found& found) { return fit(found) && !found.from_index; });
   if (count < kWorthAnIndex || (!news && count == index.size())) return;
   IndexBuilder builder;
-  for (const Found& found : all) {
-    if (fit(found)) builder.add(found.place(), found.stamp, *found.entry);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!fit(all[i])) continue;
+    // An index has everything: what was left out is fetched.
+    if (all[i].from_index && !options.cases &&
+        !index.find(all[i].place(), all[i].stamp, true, entries[i])) {
+      continue;
+    }
+    builder.add(all[i].place(), all[i].stamp, entries[i]);
   }
-  builder.write(cache_directory, root);
+  builder.write(options.cache_directory, root);
 }
 
-void load_root(const std::string& root, const std::string& cache_directory, Registry& registry,
-               std::set<std::string, std::less<>>& seen) {
+// Sorted by id; those that cannot be read are left out and warned of.
+std::vector<Entry> load_root(const std::string& root, const LoadOptions& options,
+                             std::vector<Diagnostic>& warnings) {
   const FileDescriptor root_fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_fd.valid()) {
-    if (errno == ENOENT) return;
-    registry.warnings.push_back(
+    if (errno == ENOENT) return {};
+    warnings.push_back(
         system_failure(ExitCode::kUsage, "cannot read", root, errno).value().diagnostics.front());
-    return;
+    return {};
   }
   std::vector<Found> all = places_of(root);
-  const RegistryIndex index = cache_directory.empty() || all.size() < kWorthAnIndex
-                                  ? RegistryIndex()
-                                  : RegistryIndex::open(cache_directory, root);
+  std::vector<Entry> entries(all.size());
+  const bool indexed = !options.cache_directory.empty() && all.size() >= kWorthAnIndex;
+  const RegistryIndex index =
+      indexed ? RegistryIndex::open(options.cache_directory, root) : RegistryIndex();
   const std::size_t chunks = (all.size() + kChunk - 1) / kChunk;
   parallel_for(static_cast<std::int64_t>(chunks), [&](std::int64_t chunk) {
     const std::size_t first = static_cast<std::size_t>(chunk) * kChunk;
     for (std::size_t i = first; i < std::min(first + kChunk, all.size()); ++i) {
-      fill(root, root_fd.get(), index, all[i]);
+      fill(root, root_fd.get(), index, options.cases, all[i], entries[i]);
     }
   });
-  if (!cache_directory.empty()) keep(all, index, cache_directory, root);
+  if (indexed) keep(all, entries, index, options, root);
   for (Found& found : all) {
-    if (found.warning) registry.warnings.push_back(std::move(*found.warning));
-    // One that cannot be read hides none of a later root.
-    if (found.entry && seen.insert(found.id).second) {
-      registry.entries.push_back(std::move(*found.entry));
-    }
+    if (found.warning) warnings.push_back(std::move(*found.warning));
   }
+  std::size_t place = 0;
+  std::erase_if(entries, [&](Entry& entry) {
+    if (!options.cases) entry.performance.cases.clear();
+    return !all[place++].whole;
+  });
+  return entries;
 }
 
 }  // namespace
 
-Registry load(const std::vector<std::string>& roots, const std::string& cache_directory) {
+Registry load(const std::vector<std::string>& roots, const LoadOptions& options) {
   Registry registry;
-  std::set<std::string, std::less<>> seen;
-  for (const std::string& root : roots) load_root(root, cache_directory, registry, seen);
-  std::sort(registry.entries.begin(), registry.entries.end(),
-            [](const Entry& a, const Entry& b) { return a.id < b.id; });
+  for (const std::string& root : roots) {
+    std::vector<Entry> more = load_root(root, options, registry.warnings);
+    std::vector<Entry>& entries = registry.entries;
+    if (entries.empty()) {
+      entries = std::move(more);
+      continue;
+    }
+    const auto before = [](const Entry& a, const Entry& b) { return a.id < b.id; };
+    // What an earlier root has stays; one that could not be read there hides none of a later root.
+    std::erase_if(more, [&](const Entry& entry) {
+      return std::binary_search(entries.begin(), entries.end(), entry, before);
+    });
+    const auto middle = static_cast<std::ptrdiff_t>(entries.size());
+    std::move(more.begin(), more.end(), std::back_inserter(entries));
+    std::inplace_merge(entries.begin(), entries.begin() + middle, entries.end(), before);
+  }
   return registry;
 }
 

@@ -27,10 +27,16 @@ struct Registry {
   std::vector<Diagnostic> warnings;  // entries that cannot be read; they hide no other
 };
 
-// Roots that do not exist hold nothing. `cache_directory` keeps an index by root of what was read,
-// used for entries whose file is unchanged since; empty: every file is read.
-[[nodiscard]] Registry load(const std::vector<std::string>& roots,
-                            const std::string& cache_directory = {});
+struct LoadOptions {
+  // Keeps an index by root of what was read, used for entries whose file is unchanged since;
+  // empty: every file is read.
+  std::string cache_directory;
+  // Without, Performance::cases is empty: half of the work for who only lists.
+  bool cases = true;
+};
+
+// Roots that do not exist hold nothing.
+[[nodiscard]] Registry load(const std::vector<std::string>& roots, const LoadOptions& options = {});
 
 // By id or by a beginning that only one id has. Errors: none, or several, with the nearest.
 [[nodiscard]] Expected<const Entry*> find(const std::vector<Entry>& entries, std::string_view id);
