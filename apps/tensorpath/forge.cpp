@@ -1,58 +1,19 @@
 // tensorpath forge: create a run, verify a candidate.
-#include "command.h"
+#include "forge_options.h"
 
 #include <cstdlib>
 #include <memory>
 
 #include <fmt/format.h>
 
-#include <tensorpath/forge.h>
-#include <tensorpath/harness.h>
-
 namespace tensorpath::cli {
 namespace {
-
-struct ForgeOptions {
-  std::string runs;
-
-  std::string spec;
-  std::string language;
-  forge::CreateRequest request;
-  std::string run_id;
-  std::string candidate;
-  std::string sandbox = "strict";
-  std::vector<std::string> ops;
-  int cases = 0;
-  int threads = 0;
-  bool no_sanitizers = false;
-};
 
 std::string first_file(std::initializer_list<std::string> paths) {
   for (const std::string& path : paths) {
     if (file_exists(path)) return path;
   }
   return {};
-}
-
-SandboxMode sandbox_mode(const ForgeOptions& options) {
-  return options.sandbox == "strict" ? SandboxMode::kStrict : SandboxMode::kBestEffort;
-}
-
-// Those of the data directories, and those of --ops in front of them.
-Expected<Operators> operators_of(const Session& session, const ForgeOptions& options) {
-  auto operators = load_operators(session);
-  if (!operators) return operators;
-  OperatorDirectoryOptions directory;
-  directory.sandbox = sandbox_mode(options);
-  if (!session.quiet) {
-    directory.on_build = [](const std::string& op) {
-      std::fputs(fmt::format("compiling and checking the operator {}\n", op).c_str(), stderr);
-    };
-  }
-  if (const Status added = add_operators(*operators, options.ops, directory); !added) {
-    return tl::unexpected(added.error());
-  }
-  return operators;
 }
 
 // A GPU's name decides on the language and the architecture that were not given.
@@ -185,12 +146,9 @@ ExitCode run_verify(const Session& session, const ForgeOptions& options) {
   const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
   if (!run) return report(run.error());
   VerifyOptions verify;
-  verify.worker = worker_path();
-  if (verify.worker.empty()) {
-    return report(fail(ExitCode::kEnvironment, "tensorpath-worker is not installed",
-                       "it belongs beside tensorpath, or into libexec/tensorpath")
-                      .value());
-  }
+  auto worker = require_worker();
+  if (!worker) return report(worker.error());
+  verify.worker = std::move(*worker);
   verify.sandbox = sandbox_mode(options);
   verify.sanitizers = !options.no_sanitizers;
   verify.threads = options.threads;
@@ -244,6 +202,47 @@ void add_task_options(CLI::App& create, ForgeOptions& options) {
       ->excludes(spec);
 }
 
+void add_create(CLI::App& group, Session& session, const std::shared_ptr<ForgeOptions>& options) {
+  CLI::App* create = group.add_subcommand("create", "Start a run: a task, its contract, a ledger");
+  add_task_options(*create, *options);
+  add_shared_options(*create, session, *options);
+  create->callback([&session, options] {
+    session.run = [&session, options] { return run_create(session, *options); };
+  });
+}
+
+}  // namespace
+
+std::vector<std::string> kernel_directories(const Session& session, std::string_view name) {
+  std::vector<std::string> directories;
+  for (const std::string& data : session.search_path()) {
+    directories.push_back(path_join(path_join(data, "kernels"), name));
+    // A source tree has its kernels beside its data.
+    directories.push_back(path_join(path_join(data, "../kernels"), name));
+  }
+  return directories;
+}
+
+SandboxMode sandbox_mode(const ForgeOptions& options) {
+  return options.sandbox == "strict" ? SandboxMode::kStrict : SandboxMode::kBestEffort;
+}
+
+Expected<Operators> operators_of(const Session& session, const ForgeOptions& options) {
+  auto operators = load_operators(session);
+  if (!operators) return operators;
+  OperatorDirectoryOptions directory;
+  directory.sandbox = sandbox_mode(options);
+  if (!session.quiet) {
+    directory.on_build = [](const std::string& op) {
+      std::fputs(fmt::format("compiling and checking the operator {}\n", op).c_str(), stderr);
+    };
+  }
+  if (const Status added = add_operators(*operators, options.ops, directory); !added) {
+    return tl::unexpected(added.error());
+  }
+  return operators;
+}
+
 void add_shared_options(CLI::App& command, Session& session, ForgeOptions& options) {
   command
       .add_option("--ops", options.ops, "Operators of your own: NAME.yaml, NAME.cpp; repeatable")
@@ -256,25 +255,23 @@ void add_shared_options(CLI::App& command, Session& session, ForgeOptions& optio
   add_format_option(command, session);
 }
 
-void add_create(CLI::App& group, Session& session, const std::shared_ptr<ForgeOptions>& options) {
-  CLI::App* create = group.add_subcommand("create", "Start a run: a task, its contract, a ledger");
-  add_task_options(*create, *options);
-  add_shared_options(*create, session, *options);
-  create->callback([&session, options] {
-    session.run = [&session, options] { return run_create(session, *options); };
-  });
+void add_run_option(CLI::App& command, ForgeOptions& options) {
+  command.add_option("--run-id", options.run_id, "The run, or the beginning of its id")
+      ->type_name("ID")
+      ->required();
 }
 
-}  // namespace
+Expected<std::string> require_worker() {
+  std::string worker = worker_path();
+  if (worker.empty()) {
+    return fail(ExitCode::kEnvironment, "tensorpath-worker is not installed",
+                "it belongs beside tensorpath, or into libexec/tensorpath");
+  }
+  return worker;
+}
 
 Expected<Operators> load_operators(const Session& session) {
-  std::vector<std::string> directories;
-  for (const std::string& data : session.search_path()) {
-    directories.push_back(path_join(data, "kernels/ops"));
-    // A source tree has its kernels beside its data.
-    directories.push_back(path_join(data, "../kernels/ops"));
-  }
-  auto operators = Operators::load(directories);
+  auto operators = Operators::load(kernel_directories(session, "ops"));
   if (operators && operators->all().empty()) {
     return fail(ExitCode::kEnvironment, "no operators were found",
                 "an installation has them in share/tensorpath/kernels/ops");
@@ -294,9 +291,7 @@ void add_forge(CLI::App& app, Session& session) {
   add_create(*group, session, options);
 
   CLI::App* verify = group->add_subcommand("verify", "Put a candidate through every gate");
-  verify->add_option("--run-id", options->run_id, "The run, or the beginning of its id")
-      ->type_name("ID")
-      ->required();
+  add_run_option(*verify, *options);
   verify->add_option("--candidate", options->candidate, "Default: the run's candidate directory")
       ->type_name("DIR");
   verify->add_option("--threads", options->threads, "Of the pool; default: the cores, at most 4")
@@ -307,6 +302,7 @@ void add_forge(CLI::App& app, Session& session) {
   verify->callback([&session, options] {
     session.run = [&session, options] { return run_verify(session, *options); };
   });
+  add_forge_bench(*group, session, options);
 }
 
 }  // namespace tensorpath::cli

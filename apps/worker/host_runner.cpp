@@ -3,17 +3,33 @@
 #include "seal.h"
 #include "worker.h"
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 namespace tensorpath::worker {
 namespace {
 
 using Entry = void (*)(const std::uint64_t* arguments, const PoolFace* pool);
+
+bool pin_to(const std::string& cores) {
+  if (cores.empty()) return true;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const char* at = cores.c_str(); *at != '\0';) {
+    char* end = nullptr;
+    const long core = std::strtol(at, &end, 10);
+    if (end == at || core < 0 || core >= CPU_SETSIZE) return false;
+    CPU_SET(static_cast<std::size_t>(core), &set);
+    at = *end == ',' ? end + 1 : end;
+  }
+  return ::sched_setaffinity(0, sizeof set, &set) == 0;
+}
 
 class HostRunner {
  public:
@@ -25,6 +41,8 @@ class HostRunner {
   }
 
   int run() {
+    // Before the pool's threads are there, which inherit it.
+    if (!pin_to(options_.cores)) return refuse("it cannot be pinned to the processors asked for");
     Pool pool(options_.threads, options_.copies ? [] {} : on_thread_start);
     if (reserved_ == MAP_FAILED) return refuse("no address space for the buffers");
     if (!timers_trapped_) return refuse("the processor's timers cannot be trapped");
@@ -35,6 +53,10 @@ class HostRunner {
     if (options_.system_calls && !refuse_system_calls()) return refuse("no seccomp filter");
     send_reply(make_reply(Reply::Status::kReady, 0));
     while (receive(request_)) {
+      if (request_.header.slots > 0) {
+        serve_mailbox(entry, pool);
+        continue;
+      }
       const bool placed = options_.copies ? place_copies() : place_pages();
       if (!placed) {
         send_reply(make_reply(Reply::Status::kRequest, request_.header.nonce));
@@ -110,6 +132,59 @@ class HostRunner {
       std::free(block_[i]);
     }
     take_pages_away();
+  }
+
+  // Maps the arena as a whole, from the reservation's second page on; null where it does not fit.
+  unsigned char* map_slots() {
+    const std::uint64_t bytes =
+        (1 + std::uint64_t{request_.header.slots} * request_.header.slot_pages) * kPage;
+    auto* at = static_cast<unsigned char*>(reserved_) + kPage;
+    if (bytes + kPage > kReserved || request_.header.slots > kMaxSlots ||
+        ::mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, kArena, 0) != at) {
+      return nullptr;
+    }
+    // A page that is met for the first time inside a timed call would cost that call a fault.
+    for (std::uint64_t i = 0; i < bytes; i += kPage) {
+      volatile unsigned char* byte = at + i;
+      *byte = *byte;
+    }
+    return at;
+  }
+
+  void serve_mailbox(Entry entry, Pool& pool) {
+    unsigned char* const slots = map_slots();
+    send_reply(make_reply(slots == nullptr ? Reply::Status::kRequest : Reply::Status::kDone,
+                          request_.header.nonce));
+    if (slots == nullptr) return;
+    auto* const box = reinterpret_cast<Mailbox*>(slots);
+    const std::atomic_ref<std::uint64_t> request(box->request);
+    std::uint64_t served = 0;
+    while (true) {
+      const std::uint64_t wanted = request.load(std::memory_order_acquire);
+      if (wanted == served) {
+        __builtin_ia32_pause();
+        continue;
+      }
+      served = wanted;
+      const std::uint32_t count = box->count;
+      if (box->leave != 0) break;
+      pool.set_schedule(box->schedule);
+      for (std::uint32_t i = 0; i < count && i < kMaxSlots; ++i) {
+        unsigned char* const slot =
+            slots + (1 + std::uint64_t{box->order[i]} * request_.header.slot_pages) * kPage;
+        for (std::uint32_t j = 0; j < request_.header.buffers; ++j) {
+          data_[j] = slot + request_.buffers[j].data_offset;
+          if (request_.buffers[j].zeroed != 0) std::memset(data_[j], 0, request_.buffers[j].bytes);
+        }
+        call(entry, pool);
+      }
+      std::atomic_ref<std::uint64_t>(box->done).store(wanted, std::memory_order_release);
+    }
+    const std::uint64_t bytes =
+        (1 + std::uint64_t{request_.header.slots} * request_.header.slot_pages) * kPage;
+    (void)::mmap(slots, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                 -1, 0);
+    send_reply(make_reply(Reply::Status::kDone, request_.header.nonce));
   }
 
   void call(Entry entry, const Pool& pool) {

@@ -82,6 +82,8 @@ int main(int argc, char** argv) {
       options.code = value, ++i;
     else if (word == "--threads")
       options.threads = static_cast<int>(std::strtol(value.c_str(), nullptr, 10)), ++i;
+    else if (word == "--cores")
+      options.cores = value, ++i;
     else if (word == "--any-system-call")
       options.system_calls = false;
     else if (word == "--timers")

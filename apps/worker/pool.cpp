@@ -4,9 +4,33 @@
 #include <numeric>
 
 namespace tensorpath::worker {
+namespace {
+
+// A level is its features: not every compiler knows the levels by name.
+std::int64_t isa_level() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("sse4.2") == 0 || __builtin_cpu_supports("popcnt") == 0) return 1;
+  if (__builtin_cpu_supports("avx2") == 0 || __builtin_cpu_supports("fma") == 0 ||
+      __builtin_cpu_supports("bmi2") == 0) {
+    return 2;
+  }
+  if (__builtin_cpu_supports("avx512f") == 0 || __builtin_cpu_supports("avx512bw") == 0 ||
+      __builtin_cpu_supports("avx512vl") == 0 || __builtin_cpu_supports("avx512dq") == 0 ||
+      __builtin_cpu_supports("avx512cd") == 0) {
+    return 3;
+  }
+  return 4;
+#else
+  return 1;
+#endif
+}
+
+}  // namespace
 
 Pool::Pool(int threads, void (*on_thread_start)()) : on_thread_start_(on_thread_start) {
   face_.threads = threads;
+  face_.isa_level = isa_level();
   // The face is the pool's first member, so that the pool is where its face is.
   face_.run = [](const PoolFace* face, std::int64_t tasks, void (*body)(void*, std::int64_t),
                  void* context) {

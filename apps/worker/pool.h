@@ -13,6 +13,7 @@ namespace tensorpath::worker {
 // The layout that tensorpath_kernel.h shows to kernels; `run` finds the pool behind it.
 struct PoolFace {
   std::int64_t threads;
+  std::int64_t isa_level;  // 1 to 4, as in x86-64-v3
   void (*run)(const PoolFace* face, std::int64_t tasks,
               void (*body)(void* context, std::int64_t task), void* context);
 };

@@ -14,6 +14,7 @@ struct WorkerOptions {
   std::string device;        // "host" or "cuda"
   std::string code;          // path of the code object
   int threads = 1;           // of the pool, the calling one among them
+  std::string cores;         // host: to be pinned to, "1,2"; empty: wherever it is put
   bool system_calls = true;  // host: refuse all but the protocol's own
   bool timer_trap = true;    // host: rdtsc faults
   bool copies = false;       // host: buffers in allocations of their own (sanitizers)

@@ -51,6 +51,7 @@ using tp_code = std::uint8_t;
  * call to call. */
 struct tp_pool {
   std::int64_t threads;
+  std::int64_t isa_level; /* 1 to 4: the strongest x86-64-v level of this processor */
   void (*run)(const tp_pool* pool, std::int64_t tasks,
               void (*body)(void* context, std::int64_t task), void* context);
 };

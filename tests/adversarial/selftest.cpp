@@ -1,10 +1,11 @@
 // The harness on trial: every cheat must be caught by name, each must pass once exactly its defence
 // is switched off, every honest kernel must pass, and no verdict may flip.
 //   selftest [--repeats N] [--jobs N] [--corpus DIR]... [--no-corpus] [--no-proof] [--verbose]
-//            [--kills N] [--faulty] [NAME...]
+//            [--kills N] [--faulty] [--gate N] [NAME...]
 // The last line is the summary.
 #include "corpus.h"
 #include "faulty.h"
+#include "gate.h"
 #include "kills.h"
 
 #include <algorithm>
@@ -31,6 +32,7 @@ struct Options {
   int repeats = 3;
   int jobs = 2;
   int kills = 0;
+  int gate = 0;
   bool faulty = false;
   bool corpus = true;
   bool proof = true;
@@ -218,6 +220,8 @@ Options parse(int argc, char** argv) {
       options.corpora.emplace_back(value), ++i;
     else if (word == "--kills")
       options.kills = std::atoi(value), ++i;
+    else if (word == "--gate")
+      options.gate = std::atoi(value), ++i;
     else if (word == "--faulty")
       options.faulty = true;
     else if (word == "--no-corpus")
@@ -243,6 +247,43 @@ void run_kills(int count, Verdict& verdict) {
   const std::string text = fmt::format("kills: {} of {} clean", report.clean, report.tried);
   std::printf("%s\n", text.c_str());
   verdict.add(text, report.problems.empty() && report.clean == report.tried);
+}
+
+// What is asked of the gate: at 1.00 FAST or SLOW in 2% of the runs at most, at 1.05 promoted in
+// 0.5% at most, at 1.25 in 90% at least.
+bool is_calibrated(const selftest::GateRow& row) {
+  if (row.factor == 1.0) return 50 * (row.fast + row.slow) <= row.runs && row.promoted == 0;
+  if (row.factor < kPromotionRatio) return 200 * row.promoted <= row.runs;
+  return 10 * row.promoted >= 9 * row.runs;
+}
+
+bool run_gate(const Options& options, const Operators& operators, Verdict& verdict) {
+  const auto rows = selftest::calibrate_gate(options.gate, options.jobs,
+                                             build_path("bin/tensorpath-worker"), operators);
+  if (!rows) {
+    std::fprintf(stderr, "%s\n", rows.error().to_string().c_str());
+    return false;
+  }
+  Table table({{"true ratio", Column::Align::kRight},
+               {"runs", Column::Align::kRight},
+               {"FAST", Column::Align::kRight},
+               {"SLOW", Column::Align::kRight},
+               {"SAME", Column::Align::kRight},
+               {"AMBIGUOUS", Column::Align::kRight},
+               {"promoted", Column::Align::kRight},
+               {"worst error", Column::Align::kRight}});
+  bool good = true;
+  for (const selftest::GateRow& row : *rows) {
+    table.add_row({fmt::format("{:.2f}", row.factor), std::to_string(row.runs),
+                   std::to_string(row.fast), std::to_string(row.slow), std::to_string(row.same),
+                   std::to_string(row.ambiguous), std::to_string(row.promoted),
+                   fmt::format("{:.2f}%", 100 * row.worst_error)});
+    print_problems(row.problems);
+    good = good && row.problems.empty() && row.runs > 0 && is_calibrated(row);
+  }
+  std::fputs(table.to_terminal(80).c_str(), stdout);
+  verdict.add(fmt::format("gate: {}", good ? "calibrated" : "NOT calibrated"), good);
+  return true;
 }
 
 bool run_faulty(int jobs, const Operators& operators, Verdict& verdict) {
@@ -297,6 +338,7 @@ int main(int argc, char** argv) {
   Verdict verdict;
   if (options.corpus && !run_corpus(options, *operators, verdict)) return 1;
   if (options.faulty && !run_faulty(options.jobs, *operators, verdict)) return 1;
+  if (options.gate > 0 && !run_gate(options, *operators, verdict)) return 1;
   if (options.kills > 0) run_kills(options.kills, verdict);
   std::printf("selftest: %s\n", verdict.summary.c_str());
   std::fflush(stdout);

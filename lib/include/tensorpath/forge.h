@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tensorpath/forge/attempt_state.h>
+#include <tensorpath/forge/bench_run.h>
 #include <tensorpath/forge/create_run.h>
 #include <tensorpath/forge/ledger.h>
 #include <tensorpath/forge/run_directory.h>

@@ -120,9 +120,15 @@ class SandboxedProcess {
   // Stops every thread of every process inside and returns once all are stopped; false: it ended.
   [[nodiscard]] bool freeze();
   [[nodiscard]] bool thaw();
+  // The program alone, at once and without waiting for the effect: for who times it. freeze() is to
+  // follow a stop. False where the kernel does not tell which process it is.
+  [[nodiscard]] bool stop_now();
+  [[nodiscard]] bool continue_now();
   // By freeze(), or because it stopped itself.
   [[nodiscard]] bool frozen_or_stopped();
   [[nodiscard]] bool alive() const;
+  // The program's process as the caller sees it; 0 where the kernel does not tell.
+  [[nodiscard]] int program_pid();
   // Readable once the sandbox is over (poll it; it is this object's).
   [[nodiscard]] int pidfd() const;
   [[nodiscard]] SandboxLevel level() const;

@@ -75,9 +75,11 @@ bool may_follow(LedgerEvent now, LedgerEvent next) {
     case kBenched:
       return next == kBenched || next == kPromoted || next == kRefused || next == kRejected ||
              next == kAbandoned;
+    case kRefused:
+      // Measured again; what was measured before still counts.
+      return next == kBenched || next == kRejected || next == kAbandoned;
     case kRejected:
     case kPromoted:
-    case kRefused:
     case kAbandoned:
     case kVoid:
     case kRecovered:

@@ -24,34 +24,6 @@ int threads_of(const VerifyOptions& options) {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
 }
 
-// The eight-byte words of task_args (host_header.cpp), in its order.
-std::vector<worker::Word> call_words(const CallSpec& spec) {
-  using Kind = worker::Word::Kind;
-  std::vector<worker::Word> words;
-  std::uint64_t workspace = 0;
-  bool has_workspace = false;
-  for (std::size_t i = 0; i < spec.buffers.size(); ++i) {
-    if (spec.buffers[i].role == CallBuffer::Role::kWorkspace) {
-      workspace = i;
-      has_workspace = true;
-    } else {
-      words.push_back({Kind::kBuffer, 0, i});
-    }
-  }
-  words.push_back({has_workspace ? Kind::kBuffer : Kind::kInt64, 0, workspace});
-  const auto integer = [&](const std::string& name) {
-    const auto found = spec.symbols.find(name);
-    words.push_back({Kind::kInt64, 0,
-                     static_cast<std::uint64_t>(found == spec.symbols.end() ? 0 : found->second)});
-  };
-  for (const std::string& dim : spec.dims) integer(dim);
-  for (const std::string& stride : spec.strides) integer(stride);
-  for (const auto& [name, value] : spec.attributes) {
-    words.push_back({Kind::kDouble, 0, std::bit_cast<std::uint64_t>(value)});
-  }
-  return words;
-}
-
 class HostSession : public Session {
  public:
   HostSession(WorkerLink link, Defences defences, SandboxSpec spec, SandboxMode mode)
@@ -63,7 +35,7 @@ class HostSession : public Session {
     if (over_) {
       if (const Status started = start_again(); !started) return tl::unexpected(started.error());
     }
-    auto result = link_->call(spec, defences_, header, call_words(spec), {}, {});
+    auto result = link_->call(spec, defences_, header, host_call_words(spec), {}, {});
     over_ = result && result->over;
     return result;
   }
@@ -107,45 +79,83 @@ class DeadSession : public Session {
   std::string reason_;
 };
 
+// The sanitizer's runtime must be the first library of the process, and wants more of the system.
+Status let_sanitizer_watch(SandboxSpec& spec, Build build) {
+  const std::string runtime =
+      sanitizer_runtime(build == Build::kAddress ? "libasan.so" : "libtsan.so");
+  if (runtime.empty()) {
+    return fail(ExitCode::kEnvironment, "the compiler's sanitizers are not installed",
+                "install libasan and libtsan of its version");
+  }
+  for (const char* option : {"--any-system-call", "--timers", "--copies"}) {
+    spec.argv.emplace_back(option);
+  }
+  spec.environment.push_back("LD_PRELOAD=" + runtime);
+  spec.environment.emplace_back(
+      "ASAN_OPTIONS=detect_leaks=0:exitcode=99:abort_on_error=0:handle_abort=1");
+  spec.environment.emplace_back("UBSAN_OPTIONS=print_stacktrace=1");
+  spec.environment.emplace_back("TSAN_OPTIONS=exitcode=99:halt_on_error=1:report_signal_unsafe=0");
+  spec.fixed_addresses = build == Build::kThread;
+  spec.need_proc = true;
+  return {};
+}
+
 }  // namespace
 
-Expected<std::unique_ptr<Session>> start_host_session(const Subject& subject, const Built& built,
-                                                      Build build) {
-  const int threads = threads_of(subject.options);
+std::vector<worker::Word> host_call_words(const CallSpec& spec) {
+  using Kind = worker::Word::Kind;
+  std::vector<worker::Word> words;
+  std::uint64_t workspace = 0;
+  bool has_workspace = false;
+  for (std::size_t i = 0; i < spec.buffers.size(); ++i) {
+    if (spec.buffers[i].role == CallBuffer::Role::kWorkspace) {
+      workspace = i;
+      has_workspace = true;
+    } else {
+      words.push_back({Kind::kBuffer, 0, i});
+    }
+  }
+  words.push_back({has_workspace ? Kind::kBuffer : Kind::kInt64, 0, workspace});
+  const auto integer = [&](const std::string& name) {
+    const auto found = spec.symbols.find(name);
+    words.push_back({Kind::kInt64, 0,
+                     static_cast<std::uint64_t>(found == spec.symbols.end() ? 0 : found->second)});
+  };
+  for (const std::string& dim : spec.dims) integer(dim);
+  for (const std::string& stride : spec.strides) integer(stride);
+  for (const auto& [name, value] : spec.attributes) {
+    words.push_back({Kind::kDouble, 0, std::bit_cast<std::uint64_t>(value)});
+  }
+  return words;
+}
+
+SandboxSpec host_worker_spec(const Subject& subject, const Built& built, int threads) {
   SandboxSpec spec;
   spec.argv = {subject.options.worker, "--device", "host", "--code", built.path, "--threads",
                std::to_string(threads)};
   spec.environment = {"LC_ALL=C"};
-  const bool plain = build == Build::kPlain;
-  if (!plain || !subject.defences.system_calls) spec.argv.emplace_back("--any-system-call");
-  if (!plain || !subject.defences.timer_trap) spec.argv.emplace_back("--timers");
+  if (!subject.defences.system_calls) spec.argv.emplace_back("--any-system-call");
+  if (!subject.defences.timer_trap) spec.argv.emplace_back("--timers");
   spec.view = toolchain_view();
   spec.view.push_back({subject.options.worker, {}, false, false});
   spec.view.push_back({built.path, {}, false, false});
-  if (!plain) {
-    // It must be the first library of the process.
-    const std::string runtime =
-        sanitizer_runtime(build == Build::kAddress ? "libasan.so" : "libtsan.so");
-    if (runtime.empty()) {
-      return fail(ExitCode::kEnvironment, "the compiler's sanitizers are not installed",
-                  "install libasan and libtsan of its version");
-    }
-    spec.argv.emplace_back("--copies");
-    spec.environment.push_back("LD_PRELOAD=" + runtime);
-    spec.environment.emplace_back(
-        "ASAN_OPTIONS=detect_leaks=0:exitcode=99:abort_on_error=0:handle_abort=1");
-    spec.environment.emplace_back("UBSAN_OPTIONS=print_stacktrace=1");
-    spec.environment.emplace_back(
-        "TSAN_OPTIONS=exitcode=99:halt_on_error=1:report_signal_unsafe=0");
-    spec.fixed_addresses = build == Build::kThread;
-    spec.need_proc = true;
-  }
   spec.limits.wall_s = 3600;
   spec.limits.processes = threads + kMoreProcesses;
   spec.limits.file_bytes = 1U << 20;
   spec.limits.output_bytes = 64U << 10;
-  if (subject.defences.memory_limit && plain)
+  return spec;
+}
+
+Expected<std::unique_ptr<Session>> start_host_session(const Subject& subject, const Built& built,
+                                                      Build build) {
+  SandboxSpec spec = host_worker_spec(subject, built, threads_of(subject.options));
+  if (build != Build::kPlain) {
+    if (Status watched = let_sanitizer_watch(spec, build); !watched) {
+      return tl::unexpected(watched.error());
+    }
+  } else if (subject.defences.memory_limit) {
     spec.limits.resident_bytes = subject.task.limits.memory_bytes;
+  }
   auto link = WorkerLink::start(spec, subject.options.sandbox);
   if (!link) return tl::unexpected(link.error());
   const auto ready = link->wait_ready(kReadySeconds);

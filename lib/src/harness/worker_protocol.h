@@ -38,6 +38,8 @@ struct Buffer {
   std::uint64_t bytes;
   Role role;
   std::uint32_t at_end;  // cuda: flush against the end of the mapping, else at its start
+  std::uint32_t zeroed;  // timed calls of the host: the worker zeroes it, inside the timed span
+  std::uint32_t reserved;
 };
 
 // One argument: of the host entry's struct (all are eight bytes) or of a launch.
@@ -73,14 +75,29 @@ struct RequestHeader {
   std::uint32_t magic;
   std::uint32_t buffers;
   std::uint64_t nonce;
-  std::uint64_t schedule;  // host: seeds which thread runs which task, and in which order
-  std::uint32_t words;     // host; cuda: of all launches together
-  std::uint32_t launches;  // cuda
-  std::uint32_t maps;      // cuda
-  std::uint32_t repeats;   // 1; more: the same call again and again without a reply in between
-  std::uint32_t prepare;   // cuda: how many of the launches come first and are not timed
-  std::uint32_t reserved;
+  std::uint64_t schedule;    // host: seeds which thread runs which task, and in which order
+  std::uint32_t words;       // host; cuda: of all launches together
+  std::uint32_t launches;    // cuda
+  std::uint32_t maps;        // cuda
+  std::uint32_t prepare;     // cuda: how many of the launches come first and are not timed
+  std::uint32_t slots;       // host: 0, or the worker is to serve the mailbox
+  std::uint32_t slot_pages;  // from one slot to the next
 };
+
+// Timed calls of the host. The arena is this page and then `slots` copies of the call's buffers,
+// `slot_pages` apart, which the worker maps as they lie. It answers kDone once, spins on `request`,
+// and for each new number runs the slots of `order` and writes the number to `done`, until it is to
+// leave. The harness stops the worker whenever it is not being timed.
+inline constexpr std::uint32_t kMaxSlots = 1024;
+struct Mailbox {
+  std::uint64_t request;
+  std::uint64_t done;
+  std::uint64_t schedule;
+  std::uint32_t leave;
+  std::uint32_t count;
+  std::uint16_t order[kMaxSlots];
+};
+static_assert(sizeof(Mailbox) <= kPage);
 
 struct Reply {
   enum class Status : std::uint32_t {

@@ -338,6 +338,20 @@ Expected<std::vector<Case>> draw_cases(const OperatorSpec& spec, const Domain& d
   return cases;
 }
 
+Expected<std::vector<WeightedShape>> timed_shapes(const OperatorSpec& spec, const Domain& domain) {
+  if (!domain.shapes.empty()) return domain.shapes;
+  std::vector<WeightedShape> shapes;
+  Random random(Key{});  // none of these picks draws
+  for (const Pick pick : {Pick::kOne, Pick::kTypical, Pick::kLarge}) {
+    auto dims = draw_small_enough(spec, domain, {pick}, random);
+    if (!dims) return tl::unexpected(dims.error());
+    const bool there = std::any_of(shapes.begin(), shapes.end(),
+                                   [&](const WeightedShape& shape) { return shape.dims == *dims; });
+    if (!there) shapes.push_back({std::move(*dims), 1});
+  }
+  return shapes;
+}
+
 Expected<std::vector<Case>> smoke_cases(const OperatorSpec& spec, const Domain& domain) {
   const Key key = derive_key(Key{}, "public cases of " + spec.name);
   constexpr std::array<Regime, 3> kPublic = {Regime::kNormal, Regime::kProbe, Regime::kOffset};

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <tensorpath/base/descriptor.h>
 #include <tensorpath/sandbox.h>
 
 namespace tensorpath {
@@ -127,7 +129,11 @@ struct SandboxedProcess::State {
   std::unique_ptr<Started> started;
   bool over = false;  // waited for
   SandboxOutcome outcome;
+  FileDescriptor program;  // a pidfd, opened when it is first asked for
+  int program_pid = 0;
 
+  void find_program();
+  [[nodiscard]] bool signal_program(int signal);
   // One message, one answer. False also when the sandbox has ended.
   [[nodiscard]] bool ask(char message);
   void finish(double patience_s);
@@ -176,6 +182,35 @@ bool SandboxedProcess::freeze() { return state_->ask(sandbox::kAskFreeze); }
 bool SandboxedProcess::thaw() { return state_->ask(sandbox::kAskThaw); }
 bool SandboxedProcess::frozen_or_stopped() { return state_->ask(sandbox::kAskStopped); }
 bool SandboxedProcess::alive() const { return !state_->over && !await(state_->started->pidfd, 0); }
+
+// The init has one child, which does not change. Once its descriptor is open, the number is asked
+// for again: the descriptor is the program's if the number still is.
+void SandboxedProcess::State::find_program() {
+  if (program.valid() || over) return;
+  const std::string children = fmt::format("/proc/{0}/task/{0}/children", started->pid);
+  int before = 0;
+  int after = 0;
+  if (!(std::ifstream(children) >> before)) return;
+  FileDescriptor opened(static_cast<int>(::syscall(SYS_pidfd_open, before, 0)));
+  if (!opened.valid() || !(std::ifstream(children) >> after) || before != after) return;
+  program = std::move(opened);
+  program_pid = before;
+}
+
+bool SandboxedProcess::State::signal_program(int signal) {
+  find_program();
+  return program.valid() &&
+         ::syscall(SYS_pidfd_send_signal, program.get(), signal, nullptr, 0) == 0;
+}
+
+bool SandboxedProcess::stop_now() { return state_->signal_program(SIGSTOP); }
+bool SandboxedProcess::continue_now() { return state_->signal_program(SIGCONT); }
+
+int SandboxedProcess::program_pid() {
+  state_->find_program();
+  return state_->program_pid;
+}
+
 int SandboxedProcess::pidfd() const { return state_->started->pidfd; }
 SandboxLevel SandboxedProcess::level() const { return state_->started->level; }
 const std::string& SandboxedProcess::level_reason() const { return state_->started->level_reason; }

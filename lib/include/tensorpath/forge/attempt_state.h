@@ -8,7 +8,7 @@
 //   smoke_passed       it matched the public cases
 //   verified           it matched every hidden case
 //   benched            it was timed (again and again, if wanted: repeats are pooled)
-//   promoted, refused  the decision after benching
+//   promoted, refused  the decision after benching; a refused one may be timed again
 //   rejected           a gate said no: any before `verified`, or a later look at its outputs
 //   abandoned          given up by a person or a budget; of attempt 0: no more attempts
 //   void               killed before there was a verdict

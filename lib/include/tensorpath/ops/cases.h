@@ -79,6 +79,10 @@ struct Case {
 // The public ones, the same for everybody: the operator's smoke shapes inside the domain.
 [[nodiscard]] Expected<std::vector<Case>> smoke_cases(const OperatorSpec& spec,
                                                       const Domain& domain);
+// What a benchmark times: the shapes of a real run, else the one there is, else the least, the
+// typical and the largest that can be checked.
+[[nodiscard]] Expected<std::vector<WeightedShape>> timed_shapes(const OperatorSpec& spec,
+                                                                const Domain& domain);
 // Canonical text of a list: what a commitment binds.
 [[nodiscard]] Json to_json(const std::vector<Case>& cases);
 

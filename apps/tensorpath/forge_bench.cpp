@@ -1,0 +1,135 @@
+// tensorpath forge bench: time a candidate against baselines.
+#include "forge_options.h"
+
+#include <fmt/format.h>
+
+namespace tensorpath::cli {
+namespace {
+
+std::string interval_text(const Interval& interval) {
+  if (interval.value <= 0) return {};
+  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", interval.value, interval.low, interval.high);
+}
+
+std::string microseconds(double seconds) {
+  return seconds > 0 ? human_number(seconds * 1e6) : std::string();
+}
+
+Table timing_table(const BenchReport& report) {
+  Table table({{"case", Column::Align::kLeft, 5},
+               {"arm", Column::Align::kLeft, 5},
+               {"p50 us", Column::Align::kRight, 5},
+               {"p95 us", Column::Align::kRight, 2},
+               {"hot us", Column::Align::kRight, 1},
+               {"arm / candidate", Column::Align::kLeft, 4}});
+  for (std::size_t i = 0; i < report.plan.cases.size(); ++i) {
+    const CaseStatistic& one = report.statistic.cases[i];
+    for (std::size_t arm = 0; arm < report.plan.arms.size(); ++arm) {
+      std::string name = report.plan.arms[arm].name;
+      if (arm > 0 && static_cast<int>(arm) == one.strongest) name += " *";
+      table.add_row({arm == 0 ? report.plan.cases[i].name : "", name,
+                     microseconds(one.cold[arm].p50), microseconds(one.cold[arm].p95),
+                     microseconds(one.hot[arm].p50), interval_text(one.ratios[arm])});
+    }
+  }
+  return table;
+}
+
+std::string summary_of(const BenchReport& report) {
+  if (report.failure != Failure::kNone) {
+    return fmt::format("{}: {}\n{}\n", name_of(report.failure), explain(report.failure),
+                       report.detail);
+  }
+  const TimingStatistic& statistic = report.statistic;
+  std::string text = fmt::format(
+      "{}: {} against the strongest baseline (*), cold, 95% interval; {} rounds of fresh "
+      "processes, "
+      "{} pairs, {} dropped; {}\n",
+      name_of(decide(statistic)), interval_text(statistic.ratio), statistic.rounds, statistic.pairs,
+      statistic.dropped, report.stop_reason);
+  for (std::size_t i = 0; i < report.rooflines.size(); ++i) {
+    const Roofline& roofline = report.rooflines[i];
+    text +=
+        fmt::format("{}: {:.0f}% of the roofline{}\n", report.plan.cases[i].name, roofline.percent,
+                    roofline.sol_score ? fmt::format(", SOL score {:.2f}", *roofline.sol_score)
+                                       : ", no SOL score: the baseline is near the floor");
+  }
+  if (!report.ceilings) {
+    text += "no roofline: tensorpath devices --calibrate was not run with these threads\n";
+  }
+  const std::string obstacle = report.obstacle();
+  text += obstacle.empty() ? "this timing would carry a promotion; promote measures again\n"
+                           : fmt::format("it carries no promotion: {}\n", obstacle);
+  for (const TimedArm& arm : report.plan.arms) {
+    if (!arm.absent.empty()) {
+      text += fmt::format("no baseline {}: {}\n", arm.name, arm.absent);
+    } else if (!arm.denominator) {
+      text +=
+          fmt::format("{} did not pass verify: it is shown, and compared with nothing\n", arm.name);
+    }
+  }
+  return text + fmt::format(
+                    "{} timed calls had every element of their outputs checked; an empty "
+                    "call takes {:.1f} us, stopping the worker {:.1f} us\n",
+                    report.checked_calls, report.empty_call_us, report.stop_us);
+}
+
+ExitCode run_bench(const Session& session, const ForgeOptions& options) {
+  const auto operators = operators_of(session, options);
+  if (!operators) return report(operators.error());
+  const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
+  if (!run) return report(run.error());
+  auto worker = require_worker();
+  if (!worker) return report(worker.error());
+  BenchOptions bench;
+  bench.worker = std::move(*worker);
+  bench.sandbox = sandbox_mode(options);
+  bench.threads = options.threads;
+  bench.stop = options.stop;
+  bench.ceilings = ceilings_directory();
+  if (!session.quiet) {
+    bench.on_step = [](const std::string& step) { std::fputs((step + "\n").c_str(), stderr); };
+  }
+  const auto benched = forge::bench_run(*run, *operators, options.attempt,
+                                        kernel_directories(session, "baselines"), bench);
+  if (!benched) return report(benched.error());
+  const bool held = benched->report.failure == Failure::kNone;
+  if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
+    Json document = {
+        {"run_id", run->id()}, {"attempt", benched->attempt}, {"state", benched->state}};
+    document.update(benched->report.to_json());
+    print_document(session, document);
+  } else {
+    if (held) print_table(session, timing_table(benched->report));
+    print("\n" + benched->state + "\n");
+    print(wrap_text(summary_of(benched->report), session.terminal_width()));
+  }
+  return held ? ExitCode::kDone : ExitCode::kAnswerIsNo;
+}
+
+}  // namespace
+
+void add_forge_bench(CLI::App& group, Session& session,
+                     const std::shared_ptr<ForgeOptions>& options) {
+  CLI::App* bench =
+      group.add_subcommand("bench", "Time what passed every gate against its baselines");
+  add_run_option(*bench, *options);
+  bench->add_option("--attempt", options->attempt, "Default: the latest that passed every gate")
+      ->check(CLI::Range(1, 1'000'000));
+  bench
+      ->add_option("--threads", options->threads,
+                   "Of the pool; default: the cores but one, at most 4")
+      ->check(CLI::Range(1, 64));
+  bench
+      ->add_option("--rounds", options->stop.most_rounds,
+                   "Of fresh processes, at most; 10 at least")
+      ->check(CLI::Range(10, 1000));
+  bench->add_option("--time-limit", options->stop.seconds, "Seconds after which no round begins")
+      ->check(CLI::Range(1.0, 86400.0));
+  add_shared_options(*bench, session, *options);
+  bench->callback([&session, options] {
+    session.run = [&session, options] { return run_bench(session, *options); };
+  });
+}
+
+}  // namespace tensorpath::cli

@@ -1,0 +1,45 @@
+// What the commands of `tensorpath forge` share.
+#pragma once
+
+#include "command.h"
+
+#include <memory>
+
+#include <tensorpath/forge.h>
+#include <tensorpath/harness.h>
+
+namespace tensorpath::cli {
+
+struct ForgeOptions {
+  std::string runs;
+
+  std::string spec;
+  std::string language;
+  forge::CreateRequest request;
+  std::string run_id;
+  std::string candidate;
+  std::string sandbox = "strict";
+  std::vector<std::string> ops;
+  int cases = 0;
+  int threads = 0;
+  int attempt = 0;
+  bool no_sanitizers = false;
+  StopRule stop;
+};
+
+// kernels/NAME of each data directory, first match first.
+[[nodiscard]] std::vector<std::string> kernel_directories(const Session& session,
+                                                          std::string_view name);
+[[nodiscard]] SandboxMode sandbox_mode(const ForgeOptions& options);
+// Those of the data directories, and those of --ops in front of them.
+[[nodiscard]] Expected<Operators> operators_of(const Session& session, const ForgeOptions& options);
+[[nodiscard]] Expected<std::string> require_worker();
+// --ops, --sandbox, --runs, --format.
+void add_shared_options(CLI::App& command, Session& session, ForgeOptions& options);
+// --run-id.
+void add_run_option(CLI::App& command, ForgeOptions& options);
+
+void add_forge_bench(CLI::App& group, Session& session,
+                     const std::shared_ptr<ForgeOptions>& options);
+
+}  // namespace tensorpath::cli

@@ -1,0 +1,78 @@
+// Timing a candidate against baselines: interleaved in pairs, each arm in a process of its own, in
+// rounds of fresh processes, cold, with outputs of the timed calls checked. The numbers and the
+// decision on them are timing.h's. tensorpath-benchmarking(7) is the whole story.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tensorpath/base/error.h>
+#include <tensorpath/base/json.h>
+#include <tensorpath/harness/ceilings.h>
+#include <tensorpath/harness/failure.h>
+#include <tensorpath/harness/task.h>
+#include <tensorpath/harness/timing.h>
+#include <tensorpath/sandbox.h>
+
+namespace tensorpath {
+
+struct BaselineSource {
+  std::string name;       // "naive", "tuned"
+  std::string directory;  // of its candidate files; empty: there is none here
+  std::string absent;     // then: why
+};
+
+struct BenchOptions {
+  SandboxMode sandbox = SandboxMode::kStrict;
+  std::string worker;   // path of tensorpath-worker
+  std::string scratch;  // directory for build products; empty: a temporary one
+  int threads = 0;      // of the pool, each on a core of its own; 0: the cores but one, at most 4
+  StopRule stop;
+  std::string ceilings;  // directory of what was measured of the machine; empty: none
+  int warmups = 3;       // of each arm in each round; ten rounds make thirty
+  int blocks = 20;       // timed in each round; ten rounds make two hundred
+  std::function<void(const std::string& step)> on_step;
+};
+
+// A case beside what the machine can do at most.
+struct Roofline {
+  double floor_us = 0;  // for its bytes, and for its operations where they are fp32
+  double percent = 0;   // floor over the candidate's cold median
+  std::optional<double> sol_score;
+  // The candidate takes less than the floor that was measured: a ceiling that was measured too low,
+  // or a candidate that does not do the work. It promotes nothing until that is known.
+  [[nodiscard]] bool above_sol() const { return percent > 100; }
+};
+
+struct BenchReport {
+  Failure failure = Failure::kNone;  // of the candidate, in what was timed
+  std::string detail;
+  TimingPlan plan;
+  std::vector<TimedSample> samples;
+  TimingStatistic statistic;
+  std::optional<HostCeilings> ceilings;
+  std::vector<Roofline> rooflines;  // by case; empty without ceilings
+  std::string stop_reason;
+  std::int64_t checked_calls = 0;  // timed calls of the candidate whose outputs were compared whole
+  double empty_call_us = 0;        // waking the worker and hearing from it, median
+  double stop_us = 0;              // stopping it, median
+  std::vector<std::string> toolchains;  // by arm
+  std::string candidate_digest;
+  Json environment;  // processor, cores, frequency, load
+  double seconds = 0;
+
+  // Why this carries no promotion; empty when it does.
+  [[nodiscard]] std::string obstacle() const;
+  [[nodiscard]] Json to_json() const;
+};
+
+// Errors are the machine's or the harness's; what the candidate does is in the report. `baselines`
+// are verified for the task first: one that does not hold is timed but is no denominator.
+[[nodiscard]] Expected<BenchReport> bench(const KernelTask& task,
+                                          const std::string& candidate_directory,
+                                          const std::vector<BaselineSource>& baselines,
+                                          const BenchOptions& options);
+
+}  // namespace tensorpath

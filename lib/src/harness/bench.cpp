@@ -1,0 +1,481 @@
+#include "bench_with.h"
+#include "host_environment.h"
+#include "host_timed.h"
+#include "scratch.h"
+#include "slot_contents.h"
+#include "trial.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <tensorpath/base/file.h>
+#include <tensorpath/harness/bench.h>
+
+namespace tensorpath {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A sample lasts at least this many exchanges and stops: what both cost, and what a call could do
+// behind its own word in that time, is 2% of it at most.
+constexpr double kLeastExchanges = 50;
+constexpr double kMostSlotBytes = 256e6;  // of all slots of an arm together
+constexpr int kMostBases = 4;
+constexpr int kProbes = 24;     // of the empty exchange
+constexpr int kHotBlocks = 3;   // of each round
+constexpr int kHotCalls = 256;  // at most, of one hot sample
+// Timed calls whose outputs are checked: in ten rounds 120 on average, and fewer than 90 once in
+// 100,000 runs.
+constexpr int kChecksInRound = 12;  // of twenty blocks, on average
+// A baseline this much slower than the fastest is no contender: one block in four has it.
+constexpr double kContender = 2;
+constexpr std::uint32_t kThinEvery = 4;
+constexpr unsigned char kPoisons[2] = {0x5A, 0xFF};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return quantile(values, 0.5);
+}
+
+// One arm: what it is, as it was built.
+struct Arm {
+  std::string name;
+  KernelCandidate candidate;
+  VerifyOptions options;
+  std::string scratch;
+  std::unique_ptr<Subject> subject;
+  Built built;
+  bool denominator = true;
+  std::string absent;
+  std::vector<int> slots;        // by case
+  std::vector<double> per_call;  // by case, estimated
+  std::vector<bool> contender;   // by case
+  std::unique_ptr<TimedSession> session;
+};
+
+class Benchmark {
+ public:
+  Benchmark(const KernelTask& task, const BenchOptions& options,
+            const BenchDefences& bench_defences, const Device& device, std::string scratch,
+            Cores cores)
+      : task_(task),
+        options_(options),
+        bench_defences_(bench_defences),
+        device_(device),
+        scratch_(std::move(scratch)),
+        cores_(std::move(cores)) {}
+
+  Expected<BenchReport> run(const std::string& directory,
+                            const std::vector<BaselineSource>& baselines) {
+    const Clock::time_point start = Clock::now();
+    const auto key = random_key();
+    if (!key) return tl::unexpected(key.error());
+    key_ = *key;
+    if (Status added = add_arms(directory, baselines); !added) {
+      return tl::unexpected(added.error());
+    }
+    if (Status planned = plan_cases(); !planned) return tl::unexpected(planned.error());
+    report_.environment = host_environment(cores_);
+    if (report_.failure == Failure::kNone) {
+      if (Status run = run_rounds(start); !run) return tl::unexpected(run.error());
+    }
+    report_.environment["load_after"] = load_average();
+    report_.statistic = compute_statistic(report_.plan, report_.samples);
+    hold_against_ceilings();
+    report_.empty_call_us = median(empty_) * 1e6;
+    report_.stop_us = median(stops_) * 1e6;
+    report_.seconds = seconds_since(start);
+    return std::move(report_);
+  }
+
+ private:
+  void hold_against_ceilings() {
+    if (options_.ceilings.empty()) return;
+    report_.ceilings = find_ceilings(options_.ceilings, static_cast<int>(cores_.worker.size()));
+    if (!report_.ceilings) return;
+    for (std::size_t i = 0; i < report_.plan.cases.size(); ++i) {
+      const CaseStatistic& one = report_.statistic.cases[i];
+      const double seconds = one.cold.front().p50;
+      if (seconds <= 0) return;
+      // Narrower types have units of their own, whose rate was not measured.
+      const double flops = task_.domain.dtype == DType::kFp32 ? report_.plan.cases[i].flops : 0;
+      const double floor = report_.ceilings->floor_seconds(report_.plan.cases[i].bytes, flops);
+      Roofline roofline;
+      roofline.floor_us = floor * 1e6;
+      roofline.percent = 100 * floor / seconds;
+      if (one.strongest > 0) {
+        roofline.sol_score =
+            sol_score(seconds, floor, one.cold[static_cast<std::size_t>(one.strongest)].p50);
+      }
+      report_.rooflines.push_back(roofline);
+    }
+  }
+
+  void say(const std::string& step) const {
+    if (options_.on_step) options_.on_step(step);
+  }
+
+  Expected<std::unique_ptr<Arm>> build_arm(const std::string& name, const std::string& directory) {
+    auto arm = std::make_unique<Arm>();
+    arm->name = name;
+    arm->options.sandbox = options_.sandbox;
+    arm->options.worker = options_.worker;
+    arm->options.threads = static_cast<int>(cores_.worker.size());
+    arm->scratch = path_join(scratch_, name);
+    Refusal refusal;
+    auto candidate = read_candidate(directory, task_, refusal);
+    if (!candidate) return tl::unexpected(candidate.error());
+    arm->candidate = std::move(*candidate);
+    arm->subject = std::make_unique<Subject>(
+        Subject{task_, arm->candidate, arm->options, defences_, arm->scratch});
+    if (refusal.failure == Failure::kNone) refusal = device_.scan_source(*arm->subject);
+    if (refusal.failure == Failure::kNone) {
+      auto built = device_.build(*arm->subject, Build::kPlain);
+      if (!built) return tl::unexpected(built.error());
+      arm->built = std::move(*built);
+      refusal = arm->built.refusal;
+    }
+    if (refusal.failure == Failure::kNone) {
+      auto scanned = device_.scan_object(*arm->subject, arm->built);
+      if (!scanned) return tl::unexpected(scanned.error());
+      refusal = *scanned;
+    }
+    arm->built.refusal = refusal;
+    return arm;
+  }
+
+  Expected<bool> verify_baseline(const BaselineSource& source) {
+    if (!bench_defences_.verify_baselines) return true;
+    say(fmt::format("verifying the baseline {}", source.name));
+    VerifyOptions verify_options;
+    verify_options.sandbox = options_.sandbox;
+    verify_options.worker = options_.worker;
+    verify_options.sanitizers = false;
+    const auto verdict = verify(task_, source.directory, verify_options);
+    if (!verdict) return tl::unexpected(verdict.error());
+    return verdict->passed;
+  }
+
+  Status add_arms(const std::string& directory, const std::vector<BaselineSource>& baselines) {
+    auto candidate = build_arm("candidate", directory);
+    if (!candidate) return tl::unexpected(candidate.error());
+    report_.candidate_digest = (*candidate)->candidate.digest;
+    if (const Refusal& refusal = (*candidate)->built.refusal; refusal.failure != Failure::kNone) {
+      report_.failure = refusal.failure;
+      report_.detail = refusal.detail;
+    }
+    arms_.push_back(std::move(*candidate));
+    for (const BaselineSource& source : baselines) {
+      auto arm = std::make_unique<Arm>();
+      arm->name = source.name;
+      arm->absent = source.absent;
+      if (!source.directory.empty()) {
+        auto holds = verify_baseline(source);
+        if (!holds) return tl::unexpected(holds.error());
+        auto built = build_arm(source.name, source.directory);
+        if (!built) return tl::unexpected(built.error());
+        arm = std::move(*built);
+        arm->denominator = *holds;
+        if (arm->built.refusal.failure != Failure::kNone) {
+          arm->absent = "it does not build: " + arm->built.refusal.detail;
+        }
+      }
+      arms_.push_back(std::move(arm));
+    }
+    for (const auto& arm : arms_) {
+      report_.plan.arms.push_back(
+          {arm->name, arm->denominator && arm->absent.empty(), arm->absent});
+      report_.toolchains.push_back(arm->built.toolchain);
+    }
+    return {};
+  }
+
+  Status plan_cases() {
+    auto shapes = timed_shapes(*task_.op, task_.domain);
+    if (!shapes) return tl::unexpected(shapes.error());
+    for (WeightedShape& shape : *shapes) {
+      Case one;
+      one.id = static_cast<int>(cases_.size()) + 1;
+      one.dims = std::move(shape.dims);
+      const Symbols symbols = symbols_of(*task_.op, task_.domain, one);
+      std::string name;
+      for (const DimSpec& dim : task_.op->dims) {
+        name += fmt::format("{}{}={}", name.empty() ? "" : " ", dim.name, one.dims.at(dim.name));
+      }
+      report_.plan.cases.push_back(
+          {name, shape.weight, static_cast<double>(task_.op->bytes.evaluate(symbols).value_or(0)),
+           static_cast<double>(task_.op->flops.evaluate(symbols).value_or(0))});
+      cases_.push_back(std::move(one));
+    }
+    return {};
+  }
+
+  Status run_rounds(Clock::time_point start) {
+    for (int round = 0; report_.stop_reason.empty(); ++round) {
+      for (const auto& arm : arms_) {
+        if (!arm->absent.empty()) continue;
+        auto session = start_host_timed(*arm->subject, arm->built, cores_);
+        if (!session) return tl::unexpected(session.error());
+        arm->session = std::move(*session);
+      }
+      for (std::size_t i = 0; i < cases_.size(); ++i) {
+        if (Status run = run_case(round, i); !run) return run;
+        if (report_.failure != Failure::kNone) break;
+      }
+      for (const auto& arm : arms_) {
+        if (arm->session) (void)arm->session->finish();
+        arm->session.reset();
+      }
+      if (report_.failure != Failure::kNone) return {};
+      const bool enough = round + 1 >= options_.stop.least_rounds;
+      const double width =
+          enough ? compute_statistic(report_.plan, report_.samples).ratio.width() : 1;
+      say(fmt::format("round {}", round + 1));
+      report_.stop_reason = options_.stop.stop(round + 1, width, seconds_since(start));
+    }
+    return {};
+  }
+
+  [[nodiscard]] std::vector<std::size_t> present() const {
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < arms_.size(); ++i) {
+      if (arms_[i]->session) out.push_back(i);
+    }
+    return out;
+  }
+
+  // How long a call takes and how long an exchange does, so how many calls make a sample. Once a
+  // run: every round has the same batches.
+  Status size_batches(std::size_t index, const SlotContents& contents, const CallSpec& spec) {
+    constexpr int kFew = 4;
+    double exchange = 0;
+    for (const std::size_t at : present()) {
+      Arm& arm = *arms_[at];
+      if (Status laid = lay_out(arm, spec, kFew); !laid) return laid;
+      // The exchange of a baseline: its word is believed here.
+      for (int i = 0; at > 0 && i < kProbes; ++i) {
+        auto span = arm.session->run({}, 0, task_.limits.call_s);
+        if (!span) return tl::unexpected(span.error());
+        empty_.push_back(span->seconds);
+        stops_.push_back(span->stop_seconds);
+      }
+      std::vector<double> seconds;
+      for (int i = 0; i < 3; ++i) {
+        auto span = sample(arm, contents, spec, kFew, fmt::format("sizing {} {}", index, i), {});
+        if (!span) return tl::unexpected(span.error());
+        if (span->refusal.failure != Failure::kNone) return blame(at, span->refusal);
+        seconds.push_back(span->seconds);
+      }
+      arm.per_call.push_back(*std::min_element(seconds.begin(), seconds.end()) / kFew);
+    }
+    exchange = median(empty_) + median(stops_);
+    double bytes = 0;
+    for (const CallBuffer& buffer : spec.buffers) bytes += static_cast<double>(buffer.bytes);
+    const int most = static_cast<int>(
+        std::clamp(kMostSlotBytes / std::max(bytes, 1.0), 1.0, double{worker::kMaxSlots}));
+    double fastest = 1e9;
+    for (const std::size_t at : present()) {
+      if (arms_[at]->denominator) fastest = std::min(fastest, arms_[at]->per_call.back());
+    }
+    for (const std::size_t at : present()) {
+      Arm& arm = *arms_[at];
+      const double needed = std::ceil(kLeastExchanges * exchange / arm.per_call.back());
+      arm.slots.push_back(std::clamp(static_cast<int>(std::min(needed, 1e6)), 1, most));
+      arm.contender.push_back(at == 0 || arm.per_call.back() <= kContender * fastest);
+    }
+    return {};
+  }
+
+  Status lay_out(Arm& arm, const CallSpec& spec, int slots) {
+    const auto laid = arm.session->lay_out(spec, slots);
+    if (!laid) return tl::unexpected(laid.error());
+    if (laid->failure != Failure::kNone) {
+      return fail(ExitCode::kEnvironment,
+                  fmt::format("the worker of {} does not answer: {}", arm.name, laid->detail));
+    }
+    return {};
+  }
+
+  // The candidate's fault ends the run with a verdict; a baseline's is nobody's verdict.
+  Status blame(std::size_t arm, const Refusal& refusal) {
+    if (arm == 0) {
+      report_.failure = refusal.failure;
+      report_.detail = refusal.detail;
+      return {};
+    }
+    return fail(ExitCode::kEnvironment, fmt::format("the baseline {} failed while it was timed: {}",
+                                                    arms_[arm]->name, refusal.detail));
+  }
+
+  struct Hot {
+    int calls = 0;  // 0: cold
+  };
+
+  // One sample of an arm: contents, flush, run.
+  Expected<Span> sample(Arm& arm, const SlotContents& contents, const CallSpec& spec, int slots,
+                        const std::string& label, Hot hot) {
+    const Key key = derive_key(key_, label);
+    Random random(derive_key(key, "order of " + arm.name));
+    std::vector<std::uint16_t> order(static_cast<std::size_t>(hot.calls > 0 ? hot.calls : slots));
+    const int written = hot.calls > 0 ? 1 : slots;
+    if (hot.calls == 0) {
+      std::iota(order.begin(), order.end(), std::uint16_t{0});
+      for (std::size_t i = order.size(); i > 1; --i) {
+        std::swap(
+            order[i - 1],
+            order[static_cast<std::size_t>(random.between(0, static_cast<std::int64_t>(i) - 1))]);
+      }
+    }
+    poison_ = kPoisons[random.between(0, 1)];
+    arm.session->write(contents, key, written, poison_);
+    if (hot.calls == 0) arm.session->flush(written);
+    return arm.session->run(order, random.bits(), spec.limit_s * static_cast<double>(order.size()));
+  }
+
+  Status run_case(int round, std::size_t index) {
+    Arm& first = *arms_.front();
+    const Key round_key = derive_key(key_, fmt::format("round {}", round));
+    std::vector<std::optional<SlotContents>> contents(arms_.size());
+    // One set of contents; layouts differ where a candidate has a workspace of its own.
+    auto drawn =
+        SlotContents::draw(*first.subject, cases_[index],
+                           derive_key(round_key, fmt::format("case {}", index)), kMostBases);
+    if (!drawn) return tl::unexpected(drawn.error());
+    std::vector<CallSpec> specs(arms_.size());
+    for (const std::size_t at : present()) {
+      auto spec = drawn->layout(*arms_[at]->subject);
+      if (!spec) return tl::unexpected(spec.error());
+      specs[at] = std::move(*spec);
+    }
+    if (round == 0) {
+      if (Status sized = size_batches(index, *drawn, specs.front()); !sized) return sized;
+      if (report_.failure != Failure::kNone) return {};
+    }
+    for (const std::size_t at : present()) {
+      if (Status laid = lay_out(*arms_[at], specs[at], arms_[at]->slots[index]); !laid) return laid;
+    }
+    Random random(derive_key(round_key, fmt::format("arms {}", index)));
+    const int warmups = options_.warmups;
+    for (int block = -warmups; block < options_.blocks + kHotBlocks; ++block) {
+      const bool hot = block >= options_.blocks;
+      std::vector<std::size_t> turns = present();
+      for (std::size_t i = turns.size(); i > 1; --i) {
+        std::swap(
+            turns[i - 1],
+            turns[static_cast<std::size_t>(random.between(0, static_cast<std::int64_t>(i) - 1))]);
+      }
+      for (const std::size_t at : turns) {
+        Arm& arm = *arms_[at];
+        const bool thin = !arm.contender[index] && !hot;
+        if (thin && static_cast<std::uint32_t>(block + warmups) % kThinEvery != 0) continue;
+        const std::string label = fmt::format("sample {} {} {}", round, index, block);
+        const int slots = arm.slots[index];
+        const Hot calls{hot ? std::min(kHotCalls, std::max(slots, 4)) : 0};
+        auto span = sample(arm, *drawn, specs[at], slots, label, calls);
+        if (!span) return tl::unexpected(span.error());
+        if (span->refusal.failure != Failure::kNone) return blame(at, span->refusal);
+        if (block < 0) continue;
+        keep(round, index, block, at, *span, hot ? calls.calls : slots, hot);
+        // Chosen after the time was taken.
+        if (at != 0 || hot) continue;
+        if (!bench_defences_.check_outputs ||
+            random.between(0, options_.blocks - 1) >= kChecksInRound) {
+          continue;
+        }
+        if (Status checked = check(*drawn, derive_key(key_, label),
+                                   static_cast<int>(random.between(0, slots - 1)));
+            !checked) {
+          return checked;
+        }
+        if (report_.failure != Failure::kNone) return {};
+      }
+    }
+    return {};
+  }
+
+  void keep(int round, std::size_t index, int block, std::size_t arm, const Span& span, int calls,
+            bool hot) {
+    TimedSample sample;
+    sample.round = static_cast<std::uint32_t>(round);
+    sample.block = static_cast<std::uint32_t>(block);
+    sample.one = static_cast<std::uint16_t>(index);
+    sample.arm = static_cast<std::uint16_t>(arm);
+    sample.calls = static_cast<std::uint16_t>(calls);
+    sample.seconds = span.seconds;
+    sample.stop_seconds = span.stop_seconds;
+    if (hot) sample.flags |= TimedSample::kHot;
+    if (span.disturbed) sample.flags |= TimedSample::kDisturbed;
+    report_.samples.push_back(sample);
+    stops_.push_back(span.stop_seconds);
+  }
+
+  // The outputs of one timed call of the candidate, every element.
+  Status check(const SlotContents& contents, const Key& key, int slot) {
+    Arm& arm = *arms_.front();
+    const CallResult result = arm.session->result(contents, key, slot);
+    const auto trial = contents.trial(*arm.subject, key, slot);
+    if (!trial) return tl::unexpected(trial.error());
+    Placing placing;
+    placing.poison = poison_;
+    const auto judged = judge(*arm.subject, *trial, placing, result);
+    if (!judged) return tl::unexpected(judged.error());
+    ++report_.checked_calls;
+    if (judged->refusal.failure != Failure::kNone) {
+      report_.failure = judged->refusal.failure;
+      report_.detail = "in a timed call: " + judged->refusal.detail;
+    }
+    return {};
+  }
+
+  const KernelTask& task_;
+  const BenchOptions& options_;
+  const BenchDefences& bench_defences_;
+  const Device& device_;
+  std::string scratch_;
+  Cores cores_;
+  Defences defences_;
+  Key key_{};
+  std::vector<Case> cases_;
+  std::vector<std::unique_ptr<Arm>> arms_;
+  std::vector<double> empty_, stops_;
+  unsigned char poison_ = 0;
+  BenchReport report_;
+};
+
+}  // namespace
+
+Expected<BenchReport> bench_with(const KernelTask& task, const std::string& candidate_directory,
+                                 const std::vector<BaselineSource>& baselines,
+                                 const BenchOptions& options, const BenchDefences& defences) {
+  if (task.device != DeviceKind::kHost) {
+    return fail(ExitCode::kUsage, fmt::format("timing on {} is not there yet; it is on the host",
+                                              name_of(task.device)));
+  }
+  const auto device = make_device(task.device);
+  if (!device) return tl::unexpected(device.error());
+  const auto scratch = Scratch::make(options.scratch);
+  if (!scratch) return tl::unexpected(scratch.error());
+  auto cores = choose_cores(options.threads);
+  if (!cores) return tl::unexpected(cores.error());
+  return Benchmark(task, options, defences, **device, scratch->path(), std::move(*cores))
+      .run(candidate_directory, baselines);
+}
+
+Expected<BenchReport> bench(const KernelTask& task, const std::string& candidate_directory,
+                            const std::vector<BaselineSource>& baselines,
+                            const BenchOptions& options) {
+  return bench_with(task, candidate_directory, baselines, options, BenchDefences{});
+}
+
+}  // namespace tensorpath

@@ -1,0 +1,72 @@
+// The report of a benchmark, for scripts.
+#include <fmt/format.h>
+
+#include <tensorpath/harness/bench.h>
+
+namespace tensorpath {
+namespace {
+
+Json roofline_json(const Roofline& roofline) {
+  return {{"floor_us", json_number(roofline.floor_us)},
+          {"percent", json_number(roofline.percent, 4)},
+          {"sol_score", roofline.sol_score ? json_number(*roofline.sol_score, 4) : Json(nullptr)},
+          {"above_sol", roofline.above_sol()}};
+}
+
+}  // namespace
+
+std::string BenchReport::obstacle() const {
+  if (failure != Failure::kNone) return detail;
+  for (std::size_t i = 0; i < rooflines.size(); ++i) {
+    if (!rooflines[i].above_sol()) continue;
+    return fmt::format(
+        "at {} it takes {:.0f}% of the least time that was measured for its bytes and "
+        "operations: measure the ceilings again, or look for the work it leaves out",
+        plan.cases[i].name, 1e4 / rooflines[i].percent);
+  }
+  return promotion_obstacle(plan, statistic);
+}
+
+Json BenchReport::to_json() const {
+  Json json = tensorpath::to_json(plan, statistic);
+  if (failure != Failure::kNone) {
+    // Timings of a candidate that does not hold are nobody's.
+    json["decision"] = nullptr;
+    json["failure_class"] = name_of(failure);
+    json["explanation"] = explain(failure);
+    json["detail"] = detail;
+  }
+  for (std::size_t i = 0; i < rooflines.size(); ++i) {
+    json["cases"][i]["roofline"] = roofline_json(rooflines[i]);
+  }
+  json["ceilings"] = ceilings ? tensorpath::to_json(*ceilings) : Json(nullptr);
+  const std::string why = obstacle();
+  json["promotion"] = {
+      {"carries", why.empty()}, {"least_ratio", kPromotionRatio}, {"least_case_ratio", kCaseRatio}};
+  if (!why.empty()) json["promotion"]["obstacle"] = why;
+  json["plan"] = tensorpath::to_json(plan);
+  json["method"] = {
+      {"cache", "cold: the slots' lines are flushed before each sample"},
+      {"pairing", "arms in random order within each block, in processes of their own"},
+      {"clock", "the harness's, around waking the worker and its answer"},
+      {"statistic",
+       "weighted geometric mean over cases of the median paired ratio to the "
+       "strongest baseline; 95% interval by a bootstrap over rounds"},
+      {"resamples", kResamples},
+      {"contents", "made anew for each call"},
+      {"stopped_because", stop_reason}};
+  json["checked_calls"] = checked_calls;
+  json["empty_call_us"] = json_number(empty_call_us, 4);
+  json["stop_us"] = json_number(stop_us, 4);
+  Json compilers = Json::object();
+  for (std::size_t i = 0; i < toolchains.size(); ++i) {
+    if (!toolchains[i].empty()) compilers[plan.arms[i].name] = toolchains[i];
+  }
+  json["toolchains"] = compilers;
+  json["candidate_digest"] = candidate_digest;
+  json["environment"] = environment;
+  json["seconds"] = json_number(seconds, 4);
+  return json;
+}
+
+}  // namespace tensorpath

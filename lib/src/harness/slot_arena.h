@@ -1,0 +1,55 @@
+// The shared memory of a timed session: a mailbox and a number of slots, each with the buffers of
+// one call. Between the buffers lies a canary.
+#pragma once
+
+#include "device.h"
+#include "worker_protocol.h"
+
+#include <cstdint>
+#include <vector>
+
+#include <tensorpath/base/descriptor.h>
+#include <tensorpath/base/error.h>
+
+namespace tensorpath {
+
+class SlotArena {
+ public:
+  [[nodiscard]] static Expected<SlotArena> make();
+  SlotArena(SlotArena&& other) noexcept;
+  SlotArena& operator=(SlotArena&&) = delete;
+  ~SlotArena();
+
+  [[nodiscard]] int descriptor() const { return file_.get(); }
+  [[nodiscard]] worker::Mailbox& mailbox() { return *reinterpret_cast<worker::Mailbox*>(memory_); }
+
+  [[nodiscard]] Status lay_out(const CallSpec& spec, int slots);
+  [[nodiscard]] const std::vector<worker::Buffer>& buffers() const { return buffers_; }
+  [[nodiscard]] std::uint64_t slot_pages() const { return slot_bytes_ / worker::kPage; }
+  [[nodiscard]] unsigned char* slot(int index) {
+    return memory_ + worker::kPage + static_cast<std::uint64_t>(index) * slot_bytes_;
+  }
+  [[nodiscard]] unsigned char* data(int index, std::size_t buffer) {
+    return slot(index) + buffers_[buffer].data_offset;
+  }
+
+  // The canary anew around a slot's buffers, and whether it is all there.
+  void write_gaps(int index);
+  [[nodiscard]] bool gaps_are_whole(int index);
+  // Takes the first `slots` slots out of every cache.
+  void flush(int slots);
+
+ private:
+  explicit SlotArena(FileDescriptor file) : file_(std::move(file)) {}
+  // Calls body(begin, end) for each stretch of a slot that belongs to no buffer.
+  template <typename Body>
+  void for_gaps(int index, Body body);
+
+  FileDescriptor file_;
+  unsigned char* memory_ = nullptr;
+  std::uint64_t size_ = 0;
+  std::uint64_t slot_bytes_ = 0;
+  std::vector<worker::Buffer> buffers_;
+};
+
+}  // namespace tensorpath

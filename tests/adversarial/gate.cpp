@@ -1,0 +1,145 @@
+#include "gate.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+#include <harness/bench_with.h>
+#include <harness/scratch.h>
+#include <sched.h>
+
+#include <tensorpath/forge/create_run.h>
+#include <tensorpath/harness.h>
+
+namespace tensorpath::selftest {
+namespace {
+
+constexpr int kSpins = 100'000;  // of the candidate: some 150 us, so that little else is timed
+
+// |x| after a chain of multiplications that no compiler shortens and no core overlaps.
+std::string spinning_kernel(int spins) {
+  return fmt::format(
+      R"(#include "task.h"
+
+extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {{
+  unsigned long chain = 1;
+  for (int i = 0; i < {}; ++i) {{
+    chain = chain * 6364136223846793005UL + 1442695040888963407UL;
+    __asm__ volatile("" : "+r"(chain));
+  }}
+  for (long i = 0; i < args->rows * args->hidden; ++i) args->y[i] = __builtin_fabsf(args->x[i]);
+}}
+)",
+      spins);
+}
+
+Expected<std::string> write_kernel(const Scratch& scratch, const std::string& name, int spins) {
+  const std::string directory = path_join(scratch.path(), name);
+  if (Status made = make_directories(directory); !made) return tl::unexpected(made.error());
+  if (Status written =
+          write_file_atomic(path_join(directory, "kernel.cpp"), spinning_kernel(spins));
+      !written) {
+    return tl::unexpected(written.error());
+  }
+  return directory;
+}
+
+// The processors this thread may use from here on: its own share of those of the process.
+void take_cores(int job, int jobs) {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  (void)::sched_getaffinity(0, sizeof all, &all);
+  std::vector<std::size_t> processors;
+  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &all)) processors.push_back(i);
+  }
+  const std::size_t share = processors.size() / static_cast<std::size_t>(jobs);
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  for (std::size_t i = 0; i < share; ++i) {
+    CPU_SET(processors[static_cast<std::size_t>(job) * share + i], &own);
+  }
+  (void)::sched_setaffinity(0, sizeof own, &own);
+}
+
+void count(GateRow& row, const BenchReport& report) {
+  ++row.runs;
+  switch (decide(report.statistic)) {
+    case Speed::kFast:
+      ++row.fast;
+      break;
+    case Speed::kSlow:
+      ++row.slow;
+      break;
+    case Speed::kSame:
+      ++row.same;
+      break;
+    case Speed::kAmbiguous:
+      ++row.ambiguous;
+      break;
+  }
+  if (promotion_obstacle(report.plan, report.statistic).empty()) ++row.promoted;
+  row.worst_error =
+      std::max(row.worst_error, std::fabs(report.statistic.ratio.value / row.factor - 1));
+}
+
+}  // namespace
+
+Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs, const std::string& worker,
+                                              const Operators& operators) {
+  forge::CreateRequest request;
+  request.op = "abs";
+  request.dtype = "fp32";
+  request.shape = "rows=1,hidden=256";
+  const auto task = forge::make_task(request, operators);
+  if (!task) return tl::unexpected(task.error());
+  const auto scratch = Scratch::make({});
+  if (!scratch) return tl::unexpected(scratch.error());
+  const auto candidate = write_kernel(*scratch, "candidate", kSpins);
+  if (!candidate) return tl::unexpected(candidate.error());
+  std::vector<GateRow> rows;
+  std::vector<std::string> baselines;
+  for (const double factor : {1.0, 1.05, 1.25}) {
+    const auto baseline = write_kernel(*scratch, fmt::format("{:.2f}", factor),
+                                       static_cast<int>(std::lround(kSpins * factor)));
+    if (!baseline) return tl::unexpected(baseline.error());
+    baselines.push_back(*baseline);
+    rows.push_back({});
+    rows.back().factor = factor;
+  }
+  std::mutex mutex;
+  std::atomic<int> next{0};
+  const auto work = [&](int job) {
+    take_cores(job, jobs);
+    for (int i = next++; i < runs * static_cast<int>(rows.size()); i = next++) {
+      const auto at = static_cast<std::size_t>(i) % rows.size();
+      BenchOptions options;
+      options.worker = worker;
+      options.sandbox = SandboxMode::kBestEffort;
+      options.threads = 1;
+      options.stop.most_rounds = options.stop.least_rounds;
+      BenchDefences defences;
+      defences.verify_baselines = false;
+      const auto report =
+          bench_with(*task, *candidate, {{"spin", baselines[at], {}}}, options, defences);
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!report) {
+        rows[at].problems.push_back(report.error().to_string());
+      } else if (report->failure != Failure::kNone) {
+        rows[at].problems.push_back(report->detail);
+      } else {
+        count(rows[at], *report);
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int job = 0; job < jobs; ++job) threads.emplace_back(work, job);
+  for (std::thread& thread : threads) thread.join();
+  return rows;
+}
+
+}  // namespace tensorpath::selftest
