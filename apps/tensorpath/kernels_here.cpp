@@ -7,10 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
-#include <tensorpath/base/descriptor.h>
+#include <tensorpath/harness/ceilings.h>
 #include <tensorpath/harness/toolchain.h>
 
 namespace tensorpath::cli {
@@ -21,21 +20,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kHost = "host";
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-// The value of "name : value" in a file of /proc; empty when there is none.
-std::string proc_value(const std::string& path, std::string_view name) {
-  // The first processor is told in the first few lines; all of 200 would take milliseconds.
-  constexpr std::size_t kFirstLines = 4096;
-  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return {};
-  const std::string text = read_descriptor_at(fd.get(), path, 0, kFirstLines).value_or("");
-  const std::size_t at = text.find(name);
-  const std::size_t colon = at == std::string::npos ? at : text.find(':', at);
-  if (colon == std::string::npos) return {};
-  const std::string line = first_line(text.substr(colon + 1));
-  const std::size_t from = line.find_first_not_of(" \t");
-  return from == std::string::npos ? std::string() : line.substr(from);
-}
 
 std::string host_compiler_version() {
   const std::string path = host_compiler();
@@ -57,7 +41,10 @@ std::string cuda_device_name() {
   std::error_code error;
   for (fs::directory_iterator gpu("/proc/driver/nvidia/gpus", error), end; !error && gpu != end;
        gpu.increment(error)) {
-    return proc_value((gpu->path() / "information").string(), "Model");
+    const std::string text = read_file((gpu->path() / "information").string()).value_or("");
+    const std::size_t at = text.find("Model:");
+    const std::size_t from = at == std::string::npos ? at : text.find_first_not_of(" \t", at + 6);
+    return from == std::string::npos ? std::string() : first_line(text.substr(from));
   }
   return {};
 }
@@ -110,7 +97,7 @@ registry::Toolchain toolchain_here(const std::string& language, const std::strin
   registry::Toolchain here;
   if (gpu == kHost) {
     if (language == "cpp") here.compiler = host_compiler_version();
-    here.device = proc_value("/proc/cpuinfo", "model name");
+    here.device = host_processor();
     return here;
   }
   if (language == "cuda") here.compiler = cuda_compiler_version();
