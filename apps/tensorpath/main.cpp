@@ -49,6 +49,7 @@ void add_subcommands(CLI::App& app, Session& session) {
   add_deploy(app, session);
   add_profile(app, session);
   add_forge(app, session);
+  add_replay(app, session);
   add_doctor(app, session);
   add_help(app, session);
 }
