@@ -26,6 +26,16 @@ std::string outcome_of(const PacketCheck& check) {
   return check.predicate.at("packet").at("outcome").get<std::string>();
 }
 
+// In words for people: the name that scripts get, "smoke_passed", says more than it means.
+std::string state_of(const PacketCheck& check) {
+  const auto event = forge::find_event(outcome_of(check));
+  if (!event) return {};
+  const Json failure = check.predicate.at(Json::json_pointer("/validation/failure_class"));
+  return forge::state_sentence({check.predicate.at(Json::json_pointer("/task/attempt")).get<int>(),
+                                *event, "",
+                                failure.is_string() ? failure.get<std::string>() : std::string()});
+}
+
 std::vector<std::string> claims_of(const PacketCheck& check) {
   if (outcome_of(check).empty()) return {};
   return forge::claim_sentences(check.predicate.at("claims"), outcome_of(check));
@@ -91,7 +101,7 @@ void print_all(const Session& session, const std::vector<std::string>& paths,
                {"findings", Column::Align::kRight, 1}});
   for (std::size_t i = 0; i < checks.size(); ++i) {
     table.add_row({paths[i], std::string(name_of(checks[i].verdict)),
-                   std::string(name_of(checks[i].trust)), outcome_of(checks[i]),
+                   std::string(name_of(checks[i].trust)), state_of(checks[i]),
                    std::to_string(checks[i].findings.size())});
   }
   print_table(session, table);

@@ -5,8 +5,6 @@
 
 #include <map>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <sys/stat.h>
 
 #include <tensorpath/evidence.h>
@@ -77,9 +75,9 @@ inline std::vector<TimedSample> timed_samples() {
         sample.round = round;
         sample.block = block;
         sample.arm = arm;
-        sample.seconds = 1e-9 * static_cast<double>((arm == 0 ? 20000U : 25000U) + 37 * round +
-                                                    11 * block + 5 * arm);
-        sample.stop_seconds = 1e-9 * 900;
+        const std::uint32_t ns = (arm == 0 ? 20000U : 25000U) + 37 * round + 11 * block + 5 * arm;
+        sample.seconds = static_cast<double>(ns) / 1e9;
+        sample.stop_seconds = 900 / 1e9;
         samples.push_back(sample);
       }
     }
@@ -180,21 +178,39 @@ inline forge::PacketSources sources(std::vector<PacketFile> files) {
           std::move(files)};
 }
 
-inline std::string write_key(const Scratch& scratch, const std::string& name,
-                             int type = EVP_PKEY_ED25519) {
-  EVP_PKEY* key =
-      EVP_PKEY_Q_keygen(nullptr, nullptr, type == EVP_PKEY_ED25519 ? "ED25519" : "X25519");
-  REQUIRE(key != nullptr);
+inline std::string base64(const std::string& bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t word = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      word = word << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      out += i + k > bytes.size() ? '=' : kDigits[word >> (18 - 6 * k) & 63U];
+    }
+  }
+  return out;
+}
+
+// A pair of files, NAME.pem and NAME.pub, from a seed that is the name (RFC 8410). `kind` is the
+// last byte of the object identifier: 0x70 is Ed25519, 0x6E is X25519.
+inline std::string write_key(const Scratch& scratch, const std::string& name, char kind = 0x70) {
+  std::string seed = name;
+  seed.resize(32, '.');
+  const std::string der = std::string("\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65", 11) + kind +
+                          std::string("\x04\x22\x04\x20", 4) + seed;
   const std::string path = scratch.file(name + ".pem");
-  const mode_t before = ::umask(0077);
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
-  std::fclose(file);
-  ::umask(before);
-  file = std::fopen(scratch.file(name + ".pub").c_str(), "w");
-  PEM_write_PUBKEY(file, key);
-  std::fclose(file);
-  EVP_PKEY_free(key);
+  REQUIRE(write_private_file(
+      path, "-----BEGIN PRIVATE KEY-----\n" + base64(der) + "\n-----END PRIVATE KEY-----\n"));
+  const auto key = SigningKey::read(path);
+  if (!key) return path;
+  const std::string spki =
+      std::string("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", 12) + key->public_key().bytes;
+  REQUIRE(write_file_atomic(
+      scratch.file(name + ".pub"),
+      "-----BEGIN PUBLIC KEY-----\n" + base64(spki) + "\n-----END PUBLIC KEY-----\n"));
   return path;
 }
 

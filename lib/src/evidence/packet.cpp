@@ -122,6 +122,26 @@ Status write_packet(const std::string& directory, const Packet& packet, const Si
 
 std::string canonical_text(const Json& tree) { return to_text(sorted(tree)); }
 
+std::string first_difference(const Json& a, const Json& b, const std::string& where) {
+  if (a.is_object() && b.is_object()) {
+    for (const auto& [key, value] : a.items()) {
+      const std::string place = where + pointer_step(key);
+      if (!b.contains(key)) return place;
+      std::string inner = first_difference(value, b.at(key), place);
+      if (!inner.empty()) return inner;
+    }
+    return a.size() == b.size() ? std::string() : where;
+  }
+  if (a.is_array() && b.is_array()) {
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+      std::string inner = first_difference(a[i], b[i], fmt::format("{}/{}", where, i));
+      if (!inner.empty()) return inner;
+    }
+    return a.size() == b.size() ? std::string() : where;
+  }
+  return a == b ? std::string() : where;
+}
+
 std::string content_digest(const Json& statement) {
   Json copy = statement;
   copy["predicate"]["packet"]["content_digest"] = std::string(kDigestSize, '0');

@@ -158,29 +158,6 @@ Expected<Packet> assemble(const PacketSources& sources) {
   return packet;
 }
 
-// Where two trees differ first; empty when they do not.
-std::string first_difference(const Json& a, const Json& b, const std::string& where) {
-  if (a == b) return {};
-  if (a.is_object() && b.is_object()) {
-    for (const auto& [key, value] : a.items()) {
-      const std::string place = where + "/" + key;
-      if (!b.contains(key)) return place;
-      if (const std::string inner = first_difference(value, b.at(key), place); !inner.empty()) {
-        return inner;
-      }
-    }
-  }
-  if (a.is_array() && b.is_array()) {
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-      const std::string inner = first_difference(a[i], b[i], fmt::format("{}/{}", where, i));
-      if (!inner.empty()) return inner;
-    }
-  }
-  // Objects are equal as sets of keys: the order in a packet is the canonical one.
-  if (a.is_object() && b.is_object() && a.size() == b.size()) return {};
-  return where;
-}
-
 PacketSources sources_of(const PacketStatement& statement) {
   const Json& self = statement.predicate().at("packet");
   const Json& task = statement.predicate().at("task");

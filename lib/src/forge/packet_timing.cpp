@@ -62,7 +62,9 @@ Expected<Json> timed_run(const std::string& directory, const Json& report,
   follows["promotion"] = promotion_json(*plan, statistic);
   follows["plan"] = to_json(*plan);
   for (const auto& [key, value] : follows.items()) {
-    if (!report.contains(key) || report.at(key) != value) return differs(directory, key);
+    if (!report.contains(key)) return differs(directory, "/" + key);
+    const std::string place = first_difference(value, report.at(key), "/" + key);
+    if (!place.empty()) return differs(directory, place);
     run[key] = value;
   }
   for (const char* key : {"method", "checked_calls", "empty_call_us", "stop_us"}) {

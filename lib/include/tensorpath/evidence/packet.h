@@ -90,6 +90,9 @@ struct PacketStatement {
 
 // The canonical text of a tree.
 [[nodiscard]] std::string canonical_text(const Json& tree);
+// Where two trees differ first, as a JSON pointer under `where`, whatever the order of their keys;
+// empty when they do not.
+[[nodiscard]] std::string first_difference(const Json& a, const Json& b, const std::string& where);
 // SHA-256 of the canonical text with predicate.packet.content_digest as 64 zeros.
 [[nodiscard]] std::string content_digest(const Json& statement);
 
