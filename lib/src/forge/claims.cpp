@@ -42,10 +42,11 @@ std::string timed_text(const Json& run) {
   const Json& ratio = run.at("ratio");
   return fmt::format(
       "{}: time of the strongest baseline ({}) over the candidate's is {:.3f}, 95% interval {:.3f} "
-      "to {:.3f}, cold, {} pairs in {} rounds",
+      "to {:.3f}, cold, {} pairs in {} rounds, {} of them disturbed and left out",
       text_of(run, "decision"), baselines_of(run), ratio.at("value").get<double>(),
       ratio.at("low").get<double>(), ratio.at("high").get<double>(),
-      run.at("pairs").get<std::int64_t>(), run.at("rounds").get<std::int64_t>());
+      run.at("pairs").get<std::int64_t>(), run.at("rounds").get<std::int64_t>(),
+      run.at("dropped_pairs").get<std::int64_t>());
 }
 
 }  // namespace
