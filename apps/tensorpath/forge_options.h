@@ -25,6 +25,8 @@ struct ForgeOptions {
   int attempt = 0;
   bool no_sanitizers = false;
   StopRule stop;
+  std::string out;
+  std::string sign;
 };
 
 // kernels/NAME of each data directory, first match first.
@@ -41,5 +43,7 @@ void add_run_option(CLI::App& command, ForgeOptions& options);
 
 void add_forge_bench(CLI::App& group, Session& session,
                      const std::shared_ptr<ForgeOptions>& options);
+void add_forge_packet(CLI::App& group, Session& session,
+                      const std::shared_ptr<ForgeOptions>& options);
 
 }  // namespace tensorpath::cli

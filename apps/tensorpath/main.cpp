@@ -51,6 +51,7 @@ void add_subcommands(CLI::App& app, Session& session) {
   add_forge(app, session);
   add_list_kernels(app, session);
   add_devices(app, session);
+  add_replay(app, session);
   add_doctor(app, session);
   add_help(app, session);
 }

@@ -85,8 +85,10 @@ Expected<std::vector<TimedSample>> read_samples(std::string_view bytes, const st
     sample.arm = take<std::uint16_t>(bytes);
     sample.flags = take<std::uint16_t>(bytes);
     sample.calls = take<std::uint16_t>(bytes);
-    sample.seconds = 1e-9 * static_cast<double>(take<std::uint64_t>(bytes));
-    sample.stop_seconds = 1e-9 * static_cast<double>(take<std::uint64_t>(bytes));
+    // Divided, as std::chrono does: multiplied by 1e-9 a last bit differs, and with it a mean that
+    // lies halfway between two printed numbers.
+    sample.seconds = static_cast<double>(take<std::uint64_t>(bytes)) / 1e9;
+    sample.stop_seconds = static_cast<double>(take<std::uint64_t>(bytes)) / 1e9;
     constexpr std::uint16_t kFlags = TimedSample::kHot | TimedSample::kDisturbed;
     if (sample.calls == 0 || sample.seconds <= 0 || (sample.flags & ~kFlags) != 0 ||
         sample.round >= kMostRounds || sample.one >= plan.cases.size() ||
