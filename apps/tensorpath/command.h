@@ -61,11 +61,13 @@ void add_deploy(CLI::App& app, Session& session);
 void add_profile(CLI::App& app, Session& session);
 void add_forge(CLI::App& app, Session& session);
 void add_replay(CLI::App& app, Session& session);
+void add_list_kernels(CLI::App& app, Session& session);
 // The operators of the data directories.
 [[nodiscard]] Expected<Operators> load_operators(const Session& session);
 // tensorpath-worker: beside the executable in a build tree, in libexec of an installation; empty
 // when it is not there.
 [[nodiscard]] std::string worker_path();
+void add_devices(CLI::App& app, Session& session);
 void add_doctor(CLI::App& app, Session& session);
 void add_help(CLI::App& app, Session& session);
 // File formats and guides that have a manual page: "workload", "profile".

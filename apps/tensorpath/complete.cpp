@@ -2,6 +2,7 @@
 // from the parser itself, names of GPUs, models and the like from the catalog.
 #include "command.h"
 #include "dispatch.h"
+#include "kernels_here.h"
 #include "usage.h"
 
 #include <algorithm>
@@ -25,8 +26,9 @@ struct Candidate {
 struct Position {
   const CLI::App* command = nullptr;
   const CLI::Option* value_of = nullptr;
-  std::string runs;              // what --runs said
-  std::vector<std::string> ops;  // what each --ops said
+  std::string runs;                     // what --runs said
+  std::vector<std::string> ops;         // what each --ops said
+  std::vector<std::string> registries;  // what each --registry said
 };
 
 const CLI::Option* find_option(const CLI::App* command, const std::string& word) {
@@ -46,7 +48,7 @@ const CLI::App* find_subcommand(const CLI::App& command, const std::string& word
 }
 
 Position locate(const CLI::App& app, const std::vector<std::string>& words, Session& session) {
-  Position position{&app, nullptr, {}, {}};
+  Position position{&app, nullptr, {}, {}, {}};
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     const std::string& word = words[i];
     if (word.size() > 1 && word.front() == '-') {
@@ -61,6 +63,7 @@ Position locate(const CLI::App& app, const std::vector<std::string>& words, Sess
       ++i;
       if (word == "--runs") position.runs = words[i];
       if (word == "--ops") position.ops.push_back(words[i]);
+      if (word == "--registry") position.registries.push_back(words[i]);
       if (word == "--data") session.data_directories.push_back(words[i]);
     } else if (const CLI::App* subcommand = find_subcommand(*position.command, word)) {
       position.command = subcommand;
@@ -127,6 +130,21 @@ std::vector<Candidate> forge_names(const std::string& option, const Position& po
   return found;
 }
 
+// Ids of the registry, for the options of list-kernels.
+std::vector<Candidate> kernel_names(const std::string& option, const Position& position,
+                                    const Session& session) {
+  std::vector<Candidate> found;
+  if (position.command->get_name() != "list-kernels") return found;
+  if (option == "language") return {{"cpp", ""}, {"cuda", ""}};
+  if (option != "explain") return found;
+  const auto registry = registry::load(registry_roots(session, position.registries),
+                                       {user_cache_path("registry"), false});
+  for (const registry::Entry& entry : registry.entries) {
+    found.push_back({entry.id, registry::measured_text(entry)});
+  }
+  return found;
+}
+
 std::vector<Candidate> values_of(const CLI::Option& option, const Position& position,
                                  const Session& session) {
   const std::string type = option.get_type_name();
@@ -137,6 +155,8 @@ std::vector<Candidate> values_of(const CLI::Option& option, const Position& posi
     if (type.rfind(number, 0) == 0) return found;
   }
   found = forge_names(option.get_single_name(), position, session);
+  if (!found.empty()) return found;
+  found = kernel_names(option.get_single_name(), position, session);
   if (!found.empty()) return found;
   found = catalog_names(option.get_single_name(), session);
   if (!found.empty()) return found;

@@ -1,14 +1,13 @@
 // tensorpath doctor: what the tool finds on this machine, what it lacks, and how to mend it.
 #include "command.h"
+#include "cuda_devices.h"
 #include "dispatch.h"
 #include "process.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdlib>
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <tensorpath/harness/operator_directory.h>
@@ -34,11 +33,6 @@ struct Check {
   State state = State::kOk;
   std::string found;
   std::string hint;
-};
-
-struct Device {
-  std::string name;
-  double memory_bytes = 0;
 };
 
 std::string environment_or(const char* name, const std::string& otherwise) {
@@ -221,44 +215,17 @@ Check check_sandbox() {
           "lets unshare and mount pass), or verify with --sandbox best-effort"};
 }
 
-// Asks the driver itself, which is loaded for this only.
-Check check_cuda(std::vector<Device>& devices) {
+Check check_cuda(const CudaDevices& devices) {
   const std::string hint =
       "needed only to measure or to run kernels on this machine's GPUs: install NVIDIA's driver, "
-      "and in "
-      "a container pass the devices through";
-  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (driver == nullptr) return {"cuda driver", Check::State::kAbsent, "none", hint};
-  const auto symbol = [driver]<typename Function>(const char* name, Function*& function) {
-    function = reinterpret_cast<Function*>(dlsym(driver, name));
-    return function != nullptr;
-  };
-  int (*initialise)(unsigned) = nullptr;
-  int (*driver_version)(int*) = nullptr;
-  int (*device_count)(int*) = nullptr;
-  int (*device_name)(char*, int, int) = nullptr;
-  int (*total_memory)(std::size_t*, int) = nullptr;
-  int version = 0;
-  int count = 0;
-  if (!symbol("cuInit", initialise) || !symbol("cuDriverGetVersion", driver_version) ||
-      !symbol("cuDeviceGetCount", device_count) || !symbol("cuDeviceGetName", device_name) ||
-      !symbol("cuDeviceTotalMem_v2", total_memory) || initialise(0) != 0 ||
-      driver_version(&version) != 0 || device_count(&count) != 0) {
+      "and in a container pass the devices through";
+  if (!devices.has_driver) return {"cuda driver", Check::State::kAbsent, "none", hint};
+  if (!devices.starts) {
     return {"cuda driver", Check::State::kAbsent, "libcuda.so.1 does not start",
             "see what nvidia-smi says; " + hint};
   }
-  for (int index = 0; index < count; ++index) {
-    std::array<char, 256> name{};
-    std::size_t bytes = 0;
-    // A CUdevice is the ordinal itself.
-    if (device_name(name.data(), static_cast<int>(name.size()) - 1, index) != 0) continue;
-    if (total_memory(&bytes, index) != 0) bytes = 0;
-    devices.push_back({name.data(), static_cast<double>(bytes)});
-  }
-  // 12040 is CUDA 12.4.
   return {"cuda driver", Check::State::kOk,
-          fmt::format("CUDA {}.{}, {}", version / 1000, version % 1000 / 10,
-                      count_of(devices.size(), "device")),
+          fmt::format("CUDA {}, {}", devices.version, count_of(devices.devices.size(), "device")),
           ""};
 }
 
@@ -298,7 +265,7 @@ std::string_view name_of(Check::State state) {
 }
 
 void print_checks(const Session& session, const std::vector<Check>& checks,
-                  const std::vector<Device>& devices, bool ready) {
+                  const std::vector<CudaDevice>& devices, bool ready) {
   if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
     Json document = {{"schema", "tensorpath.doctor/v1"},
                      {"tool", {{"name", "tensorpath"}, {"version", kVersion}}},
@@ -311,7 +278,7 @@ void print_checks(const Session& session, const std::vector<Check>& checks,
                                     {"found", check.found},
                                     {"hint", check.hint}});
     }
-    for (const Device& device : devices) {
+    for (const CudaDevice& device : devices) {
       document["devices"].push_back({{"name", device.name}, {"memory_bytes", device.memory_bytes}});
     }
     print_document(session, document);
@@ -323,7 +290,7 @@ void print_checks(const Session& session, const std::vector<Check>& checks,
   for (const Check& check : checks) {
     table.add_row({check.name, std::string(name_of(check.state)), check.found});
   }
-  for (const Device& device : devices) {
+  for (const CudaDevice& device : devices) {
     table.add_row({"device", "ok", device.name + ", " + human_bytes(device.memory_bytes)});
   }
   print_table(session, table);
@@ -349,7 +316,7 @@ ExitCode run_doctor(const Session& session, const DoctorOptions& options) {
     today = *day;
   }
   const auto catalog = session.load_catalog();
-  std::vector<Device> devices;
+  const CudaDevices cuda = list_cuda_devices();
   std::vector<Check> checks = {check_data(session), check_catalog(catalog)};
   if (catalog) checks.push_back(check_prices(*catalog, today));
   checks.push_back(check_calibration(session));
@@ -364,11 +331,11 @@ ExitCode run_doctor(const Session& session, const DoctorOptions& options) {
   checks.push_back(check_tool("cuda compiler", {"nvcc", "/usr/local/cuda/bin/nvcc"},
                               "needed only to build CUDA kernels: install NVIDIA's CUDA toolkit "
                               "(nvcc)"));
-  checks.push_back(check_cuda(devices));
+  checks.push_back(check_cuda(cuda));
   const bool ready = std::none_of(checks.begin(), checks.end(), [](const Check& check) {
     return check.state == Check::State::kMissing;
   });
-  print_checks(session, checks, devices, ready);
+  print_checks(session, checks, cuda.devices, ready);
   return ready ? ExitCode::kDone : ExitCode::kEnvironment;
 }
 

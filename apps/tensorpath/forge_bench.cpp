@@ -47,7 +47,17 @@ std::string summary_of(const BenchReport& report) {
       "{} pairs, {} dropped; {}\n",
       name_of(decide(statistic)), interval_text(statistic.ratio), statistic.rounds, statistic.pairs,
       statistic.dropped, report.stop_reason);
-  const std::string obstacle = promotion_obstacle(report.plan, statistic);
+  for (std::size_t i = 0; i < report.rooflines.size(); ++i) {
+    const Roofline& roofline = report.rooflines[i];
+    text +=
+        fmt::format("{}: {:.0f}% of the roofline{}\n", report.plan.cases[i].name, roofline.percent,
+                    roofline.sol_score ? fmt::format(", SOL score {:.2f}", *roofline.sol_score)
+                                       : ", no SOL score: the baseline is near the floor");
+  }
+  if (!report.ceilings) {
+    text += "no roofline: tensorpath devices --calibrate was not run with these threads\n";
+  }
+  const std::string obstacle = report.obstacle();
   text += obstacle.empty() ? "this timing would carry a promotion; promote measures again\n"
                            : fmt::format("it carries no promotion: {}\n", obstacle);
   for (const TimedArm& arm : report.plan.arms) {
@@ -76,6 +86,7 @@ ExitCode run_bench(const Session& session, const ForgeOptions& options) {
   bench.sandbox = sandbox_mode(options);
   bench.threads = options.threads;
   bench.stop = options.stop;
+  bench.ceilings = ceilings_directory();
   if (!session.quiet) {
     bench.on_step = [](const std::string& step) { std::fputs((step + "\n").c_str(), stderr); };
   }

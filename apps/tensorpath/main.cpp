@@ -50,6 +50,8 @@ void add_subcommands(CLI::App& app, Session& session) {
   add_profile(app, session);
   add_forge(app, session);
   add_replay(app, session);
+  add_list_kernels(app, session);
+  add_devices(app, session);
   add_doctor(app, session);
   add_help(app, session);
 }

@@ -1,5 +1,6 @@
 // tensorpath recommend: workloads in; ranked, explained, priced plans and their files out.
 #include "advice.h"
+#include "kernels_here.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -25,6 +26,7 @@ struct RecommendOptions {
   AdviseOptions advise;
   std::string explain = "engineer";
   std::string out;
+  std::vector<std::string> registries;
 };
 
 struct Answer {
@@ -148,8 +150,8 @@ Status claim_directory(const RecommendOptions& options, BatchNames& names, std::
 }
 
 Answer answer_one(const Session& session, const RecommendOptions& options,
-                  const AdviseOptions& advise_options, Advice& advice, Advisor& advisor,
-                  BatchNames& names, std::size_t index) {
+                  const AdviseOptions& advise_options, const std::vector<registry::Entry>& kernels,
+                  Advice& advice, Advisor& advisor, BatchNames& names, std::size_t index) {
   Answer answer;
   answer.ready = true;
   const auto fail_with = [&](const Error& error) {
@@ -164,8 +166,12 @@ Answer answer_one(const Session& session, const RecommendOptions& options,
     const Status claimed = claim_directory(options, names, index, workload->name);
     if (!claimed) return fail_with(claimed.error());
   }
-  const auto recommendation = advisor.recommend(*workload, advise_options);
+  auto recommendation = advisor.recommend(*workload, advise_options);
   if (!recommendation) return fail_with(recommendation.error());
+  if (!recommendation->plans.empty()) {
+    recommendation->kernels = kernel_opportunities(
+        recommendation->plans.front(), recommendation->workload, advice.calibration, kernels);
+  }
   answer.fits = !recommendation->plans.empty();
   answer.text = render(session, options, *recommendation);
   if (!options.out.empty()) {
@@ -220,11 +226,12 @@ ExitCode print_answer(const Session& session, const Answer& answer, const std::s
 }
 
 void work(const Session& session, const RecommendOptions& options,
-          const AdviseOptions& advise_options, Advice& advice, AnswerQueue& queue,
-          BatchNames& names) {
+          const AdviseOptions& advise_options, const std::vector<registry::Entry>& kernels,
+          Advice& advice, AnswerQueue& queue, BatchNames& names) {
   Advisor advisor(advice.catalog, advice.calibration, &advice.profiles);
   while (const auto index = queue.take()) {
-    queue.put(*index, answer_one(session, options, advise_options, advice, advisor, names, *index));
+    queue.put(*index, answer_one(session, options, advise_options, kernels, advice, advisor, names,
+                                 *index));
   }
 }
 
@@ -242,11 +249,14 @@ ExitCode run(const Session& session, RecommendOptions& options) {
   }
   const auto advise_options = resolve(options, advices.front());
   if (!advise_options) return report(advise_options.error());
+  const auto registry = load_registry(session, options.registries, false);
+  if (!registry) return report(registry.error());
   AnswerQueue queue(count);
   BatchNames names(count);
   std::vector<std::jthread> workers;
   for (Advice& advice : advices) {
-    workers.emplace_back([&] { work(session, options, *advise_options, advice, queue, names); });
+    workers.emplace_back(
+        [&] { work(session, options, *advise_options, registry->entries, advice, queue, names); });
   }
   ExitCode code = ExitCode::kDone;
   for (std::size_t i = 0; i < count; ++i) {
@@ -292,6 +302,7 @@ void add_recommend(CLI::App& app, Session& session) {
       ->type_name("DIR");
   command->add_flag("--screen", options->advise.screen_only,
                     "Rank only: no flip points, no relaxations");
+  add_registry_option(*command, options->registries);
   add_format_option(*command, session);
   add_advice_flags(*command, options->advice);
   add_workload_flags(*command, options->flags);

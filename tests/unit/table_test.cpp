@@ -49,6 +49,18 @@ TEST_CASE("the least important column goes first") {
   CHECK(text.find("12,345") != std::string::npos);
 }
 
+TEST_CASE("a name to be copied stays whole while there are columns to give up") {
+  Table table({{"kernel", Column::Align::kLeft, 9, true},
+               {"level", Column::Align::kLeft, 1},
+               {"ratio", Column::Align::kRight, 5}});
+  table.add_row({"cuda_rmsnorm_h200_sxm_fp32_16x4096_v1", "runtime", "1.40x"});
+  CHECK(table.to_terminal(46) ==
+        "kernel                                 ratio\n"
+        "-------------------------------------  -----\n"
+        "cuda_rmsnorm_h200_sxm_fp32_16x4096_v1  1.40x\n");
+  CHECK(widest_line(table.to_terminal(20)) <= 20);
+}
+
 TEST_CASE("long text is cut before a column is given up") {
   Table table({{"GPU"}, {"why", Column::Align::kLeft, 1}});
   table.add_row({"h100_sxm", std::string(200, 'w')});

@@ -16,6 +16,7 @@
 #include <tensorpath/catalog.h>
 #include <tensorpath/predict.h>
 #include <tensorpath/profile.h>
+#include <tensorpath/registry/entry.h>
 #include <tensorpath/workload.h>
 
 namespace tensorpath {
@@ -153,6 +154,18 @@ struct WhyNot {
   std::string answer;
 };
 
+// A promoted kernel for an operator that the bottleneck of a plan is in. It is told beside the
+// plan: none of the plan's numbers has it in.
+struct KernelOpportunity {
+  std::string kernel;
+  std::string op;
+  std::string dtype;
+  std::vector<std::string> parts;  // of the step, as operator_breakdown names them
+  double share_of_step = 0;        // of those parts together
+  registry::EvidenceLevel evidence_level = registry::EvidenceLevel::kOp;
+  registry::Performance performance;  // of the kernel, as its entry has it; without the cases
+};
+
 struct Recommendation {
   Workload workload;
   std::vector<Plan> plans;        // ranked; at most AdviseOptions::top
@@ -167,6 +180,7 @@ struct Recommendation {
   bool relaxations_tried = false;       // they were looked for: none means that none helps
   std::vector<WhyNot> why_not;
   std::vector<std::string> assumptions;
+  std::vector<KernelOpportunity> kernels;  // of the first plan, when a registry was looked into
 };
 
 struct AdviseOptions {
@@ -218,6 +232,12 @@ class Advisor {
 [[nodiscard]] std::vector<OperatorShare> operator_breakdown(const Plan& plan,
                                                             const Workload& workload,
                                                             const Calibration& calibration);
+
+// The kernels of the plan's GPU and number formats for the operators that bound it, the parts with
+// the largest share first; of each operator and type the one with the highest ratio.
+[[nodiscard]] std::vector<KernelOpportunity> kernel_opportunities(
+    const Plan& plan, const Workload& workload, const Calibration& calibration,
+    const std::vector<registry::Entry>& entries);
 
 enum class Detail { kBrief, kEngineer, kExecutive };
 // For people, on a terminal `width` columns wide (0: 100).

@@ -46,13 +46,6 @@ double prefill_step_share(const Plan& plan, const Workload& workload) {
 
 double total_ms(const OperatorShare& op) { return op.prefill_ms + op.decode_ms; }
 
-std::string_view bottleneck_name(const std::string& bound_by) {
-  if (bound_by == "compute") return to_string(Bottleneck::kCompute);
-  if (bound_by == "hbm") return to_string(Bottleneck::kHbmBandwidth);
-  if (bound_by == "link") return to_string(Bottleneck::kCollectives);
-  return to_string(Bottleneck::kScheduler);
-}
-
 std::string signed_part(const char* name, double difference) {
   return fmt::format("{} {:+.2f}", name, difference);
 }
@@ -102,6 +95,13 @@ void superlatives(std::vector<Plan>& plans) {
 }
 
 }  // namespace
+
+std::string_view bottleneck_name(const std::string& bound_by) {
+  if (bound_by == "compute") return to_string(Bottleneck::kCompute);
+  if (bound_by == "hbm") return to_string(Bottleneck::kHbmBandwidth);
+  if (bound_by == "link") return to_string(Bottleneck::kCollectives);
+  return to_string(Bottleneck::kScheduler);
+}
 
 void find_bottleneck(Plan& plan, const Workload& workload, const Calibration& calibration) {
   std::map<std::string, double> share_by_bound;

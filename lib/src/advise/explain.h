@@ -6,6 +6,9 @@
 
 namespace tensorpath::advise {
 
+// The bottleneck that an operator's time goes to, by what bounds it (OperatorShare::bound_by).
+[[nodiscard]] std::string_view bottleneck_name(const std::string& bound_by);
+
 // Bottleneck and Amdahl bound of the plan's engine step at its load, from the operator breakdown.
 void find_bottleneck(Plan& plan, const Workload& workload, const Calibration& calibration);
 

@@ -198,6 +198,22 @@ Json plans_json(const std::vector<Plan>& plans, const Workload& workload) {
   return out;
 }
 
+Json opportunity_json(const KernelOpportunity& k) {
+  const registry::Performance& p = k.performance;
+  return Json{{"kernel", k.kernel},
+              {"op", k.op},
+              {"dtype", k.dtype},
+              {"parts", k.parts},
+              {"share_of_step", json_number(k.share_of_step, 4)},
+              {"evidence_level", name_of(k.evidence_level)},
+              {"timing", p.timing},
+              {"baseline", p.baseline},
+              {"ratio", json_number(p.ratio)},
+              {"lower", json_number(p.lower)},
+              {"upper", json_number(p.upper)},
+              {"in_the_numbers", false}};
+}
+
 }  // namespace
 
 Json to_json(const Plan& plan, int rank, const Workload& workload) {
@@ -265,6 +281,7 @@ Json to_json(const Recommendation& r) {
   out["why_not"] = array_of(r.why_not, [](const WhyNot& w) {
     return Json{{"asked", w.asked}, {"answer", w.answer}};
   });
+  if (!r.kernels.empty()) out["verified_kernels"] = array_of(r.kernels, opportunity_json);
   return out;
 }
 

@@ -125,6 +125,21 @@ std::vector<std::string> excess_lines(const Plan& plan) {
   return lines;
 }
 
+std::vector<std::string> kernel_lines(const Recommendation& r) {
+  std::vector<std::string> lines;
+  for (const KernelOpportunity& k : r.kernels) {
+    const registry::Performance& p = k.performance;
+    const std::string measured =
+        fmt::format("{} against {}, {}, on {}", registry::ratio_text(p.ratio, p.lower, p.upper),
+                    p.baseline, p.timing, r.plans.front().candidate.layout.gpu->name);
+    lines.push_back(fmt::format("{} in {}: {} ({}-level evidence; {} {} {:.0f}% of a step): {}",
+                                k.op, k.dtype, measured, name_of(k.evidence_level),
+                                fmt::join(k.parts, ", "), k.parts.size() == 1 ? "is" : "are",
+                                100 * k.share_of_step, k.kernel));
+  }
+  return lines;
+}
+
 std::string executive_summary(const Recommendation& r) {
   const Plan& plan = r.plans.front();
   const Layout& l = plan.candidate.layout;

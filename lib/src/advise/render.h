@@ -20,6 +20,10 @@ namespace tensorpath::advise {
 [[nodiscard]] std::vector<std::string> flip_lines(const Recommendation& recommendation);
 [[nodiscard]] std::vector<std::string> relaxation_lines(const Recommendation& recommendation);
 [[nodiscard]] std::vector<std::string> excess_lines(const Plan& plan);
+// What is printed above the kernels of the first plan.
+inline constexpr const char* kKernelsTitle =
+    "Verified kernels for its bottleneck (opportunities, in none of the numbers)";
+[[nodiscard]] std::vector<std::string> kernel_lines(const Recommendation& recommendation);
 // The winner in two or three sentences for somebody who signs the bill.
 [[nodiscard]] std::string executive_summary(const Recommendation& recommendation);
 

@@ -114,6 +114,7 @@ std::string render_markdown(const Recommendation& r, Detail detail) {
   out += "\n## Plans\n\n" + advise::plan_table(r).to_markdown();
   out += "\nGPUs of the first: " + advise::gpus_text(r.plans.front()) + ".\n";
   add_list(out, "Why the first", r.plans.front().why);
+  add_list(out, advise::kKernelsTitle, advise::kernel_lines(r));
   out += "\n## How far off this may be\n\n" + accuracy_table(r).to_markdown();
   if (detail == Detail::kBrief) return out;
   add_list(out, "Over-provisioned", advise::excess_lines(r.plans.front()));

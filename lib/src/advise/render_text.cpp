@@ -116,6 +116,7 @@ std::string render_text(const Recommendation& r, Detail detail, int width) {
     if (out.back() != '\n') out += '\n';
     add_winner(out, r, width);
     add_lines(out, "\nWhy:", r.plans.front().why, width);
+    add_lines(out, fmt::format("\n{}:", advise::kKernelsTitle), advise::kernel_lines(r), width);
     if (detail == Detail::kEngineer) add_engineer(out, r, width);
   }
   std::vector<std::string> answers;

@@ -2,6 +2,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
@@ -172,6 +173,27 @@ std::string path_join(std::string_view a, std::string_view b) {
   if (b.empty()) return out;
   if (out.back() != '/') out += '/';
   return out.append(b);
+}
+
+bool is_path_below(std::string_view path) {
+  constexpr std::string_view kUnfit("\n\0", 2);
+  if (path.empty() || path.find_first_of(kUnfit) != std::string_view::npos) return false;
+  for (std::size_t from = 0; from <= path.size();) {
+    const std::size_t end = std::min(path.find('/', from), path.size());
+    const std::string_view part = path.substr(from, end - from);
+    if (part.empty() || part == "." || part == "..") return false;
+    from = end + 1;
+  }
+  return true;
+}
+
+std::string user_cache_path(std::string_view name) {
+  // Relative ones are to be ignored.
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && *cache == '/') return path_join(path_join(cache, "tensorpath"), name);
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || *home == '\0') return {};
+  return path_join(path_join(home, ".cache/tensorpath"), name);
 }
 
 std::string sha256_hex(std::string_view bytes) {

@@ -60,7 +60,7 @@ void cut_widest(Layout& layout, const std::vector<Column>& columns, int width, i
   while (layout.total() > width) {
     int* widest = nullptr;
     for (const std::size_t c : layout.columns) {
-      if (text_only && columns[c].align != Column::Align::kLeft) continue;
+      if (text_only && (columns[c].whole || columns[c].align != Column::Align::kLeft)) continue;
       if (layout.widths[c] <= floor) continue;
       if (widest == nullptr || layout.widths[c] > *widest) widest = &layout.widths[c];
     }

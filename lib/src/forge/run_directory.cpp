@@ -32,19 +32,8 @@ constexpr const char* kAttemptsDirectory = "attempts";
 constexpr int kMostIds = 8;
 constexpr std::size_t kLongestHolder = 200;
 
-bool is_plain_component(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find('\0') == std::string::npos &&
-         name.find('\n') == std::string::npos;
-}
-
 Status check_path(const std::string& path) {
-  bool fine = !path.empty() && path.front() != '/' && path.back() != '/';
-  for (std::size_t from = 0; fine && from <= path.size();) {
-    const std::size_t end = std::min(path.find('/', from), path.size());
-    fine = is_plain_component(path.substr(from, end - from));
-    from = end + 1;
-  }
-  if (!fine) {
+  if (!is_path_below(path)) {
     return fail(ExitCode::kUsage,
                 fmt::format("{} is no path for a file of a run", quote_input(path)),
                 "a relative path without '..'");

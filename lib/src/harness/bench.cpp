@@ -92,6 +92,7 @@ class Benchmark {
     }
     report_.environment["load_after"] = load_average();
     report_.statistic = compute_statistic(report_.plan, report_.samples);
+    hold_against_ceilings();
     report_.empty_call_us = median(empty_) * 1e6;
     report_.stop_us = median(stops_) * 1e6;
     report_.seconds = seconds_since(start);
@@ -99,6 +100,28 @@ class Benchmark {
   }
 
  private:
+  void hold_against_ceilings() {
+    if (options_.ceilings.empty()) return;
+    report_.ceilings = find_ceilings(options_.ceilings, static_cast<int>(cores_.worker.size()));
+    if (!report_.ceilings) return;
+    for (std::size_t i = 0; i < report_.plan.cases.size(); ++i) {
+      const CaseStatistic& one = report_.statistic.cases[i];
+      const double seconds = one.cold.front().p50;
+      if (seconds <= 0) return;
+      // Narrower types have units of their own, whose rate was not measured.
+      const double flops = task_.domain.dtype == DType::kFp32 ? report_.plan.cases[i].flops : 0;
+      const double floor = report_.ceilings->floor_seconds(report_.plan.cases[i].bytes, flops);
+      Roofline roofline;
+      roofline.floor_us = floor * 1e6;
+      roofline.percent = 100 * floor / seconds;
+      if (one.strongest > 0) {
+        roofline.sol_score =
+            sol_score(seconds, floor, one.cold[static_cast<std::size_t>(one.strongest)].p50);
+      }
+      report_.rooflines.push_back(roofline);
+    }
+  }
+
   void say(const std::string& step) const {
     if (options_.on_step) options_.on_step(step);
   }

@@ -70,8 +70,10 @@ std::vector<std::string> flags_of(const Subject& subject, Build build) {
                                     "-shared", "-nostartfiles", "-fno-exceptions", "-fno-rtti",
                                     "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
                                     // The instrumented builds are the same program.
-                                    "-U__SANITIZE_ADDRESS__", "-U__SANITIZE_THREAD__", "-Wl,-z,now",
-                                    "-Wl,-z,relro", "-Wl,-z,noexecstack", "-Wl,--build-id=none"};
+                                    "-U__SANITIZE_ADDRESS__", "-U__SANITIZE_THREAD__",
+                                    // Distributions that define it make memcpy another function.
+                                    "-U_FORTIFY_SOURCE", "-Wl,-z,now", "-Wl,-z,relro",
+                                    "-Wl,-z,noexecstack", "-Wl,--build-id=none"};
   if (build == Build::kPlain) {
     flags.emplace_back("-O3");
   } else {

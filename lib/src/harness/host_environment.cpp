@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <tensorpath/harness/ceilings.h>
 #include <tensorpath/harness/task.h>
 
 namespace tensorpath {
@@ -37,6 +38,8 @@ Json clock_mhz(int core) {
 
 }  // namespace
 
+std::string host_processor() { return cpuinfo("model name"); }
+
 std::string load_average() {
   const Json line = first_line("/proc/loadavg");
   return line.is_null() ? "" : line.get<std::string>();
@@ -49,7 +52,7 @@ Json host_environment(const Cores& cores) {
   for (const int core : cores.worker) clocks.push_back(clock_mhz(core));
   const std::string cpufreq =
       fmt::format("/sys/devices/system/cpu/cpu{}/cpufreq/", cores.worker.front());
-  return {{"processor", cpuinfo("model name")},
+  return {{"processor", host_processor()},
           {"isa_level", host_level()},
           {"microcode", cpuinfo("microcode")},
           {"hypervisor", cpuinfo("flags").find(" hypervisor") != std::string::npos},

@@ -26,11 +26,6 @@ std::string seal_of(const std::string& key, std::string_view object) {
   return sha256_hex(key + sha256_hex(object));
 }
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
 bool is_own(const struct stat& status) {
   return status.st_uid == ::geteuid() && (status.st_mode & kOthersWrite) == 0;
 }
@@ -43,13 +38,7 @@ Status unfit(const std::string& path, std::string_view what) {
 
 }  // namespace
 
-std::string operator_cache_path() {
-  // The XDG Base Directory Specification: relative ones are to be ignored.
-  const std::string cache = environment("XDG_CACHE_HOME");
-  if (cache.starts_with('/')) return path_join(cache, "tensorpath/ops");
-  const std::string home = environment("HOME");
-  return home.empty() ? std::string() : path_join(home, ".cache/tensorpath/ops");
-}
+std::string operator_cache_path() { return user_cache_path("ops"); }
 
 Status check_operator_cache(const std::string& path) {
   if (path.empty()) {

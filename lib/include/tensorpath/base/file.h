@@ -25,6 +25,12 @@ namespace tensorpath {
                                                   std::string_view suffix);
 [[nodiscard]] std::vector<std::string> list_directories(const std::string& directory);
 [[nodiscard]] std::string path_join(std::string_view a, std::string_view b);
+// A relative path that stays in the directory it is taken in: no part of it is "." or "..", empty,
+// or holds a newline or a zero byte.
+[[nodiscard]] bool is_path_below(std::string_view path);
+// What the tool keeps of its own and could make anew, by the XDG Base Directory Specification:
+// "<cache>/tensorpath/<name>"; empty where there is no such place.
+[[nodiscard]] std::string user_cache_path(std::string_view name);
 
 // Lowercase hex SHA-256.
 [[nodiscard]] std::string sha256_hex(std::string_view bytes);

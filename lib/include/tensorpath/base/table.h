@@ -14,6 +14,7 @@ struct Column {
   std::string title;
   Align align = Align::kLeft;
   int importance = 0;  // the lowest goes first when the table is too wide; equal: the rightmost
+  bool whole = false;  // a name to be copied: less important columns go before it is cut
 };
 
 class Table {

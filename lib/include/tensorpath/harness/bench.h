@@ -4,11 +4,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <tensorpath/base/error.h>
 #include <tensorpath/base/json.h>
+#include <tensorpath/harness/ceilings.h>
 #include <tensorpath/harness/failure.h>
 #include <tensorpath/harness/task.h>
 #include <tensorpath/harness/timing.h>
@@ -28,9 +30,20 @@ struct BenchOptions {
   std::string scratch;  // directory for build products; empty: a temporary one
   int threads = 0;      // of the pool, each on a core of its own; 0: the cores but one, at most 4
   StopRule stop;
-  int warmups = 3;  // of each arm in each round; ten rounds make thirty
-  int blocks = 20;  // timed in each round; ten rounds make two hundred
+  std::string ceilings;  // directory of what was measured of the machine; empty: none
+  int warmups = 3;       // of each arm in each round; ten rounds make thirty
+  int blocks = 20;       // timed in each round; ten rounds make two hundred
   std::function<void(const std::string& step)> on_step;
+};
+
+// A case beside what the machine can do at most.
+struct Roofline {
+  double floor_us = 0;  // for its bytes, and for its operations where they are fp32
+  double percent = 0;   // floor over the candidate's cold median
+  std::optional<double> sol_score;
+  // The candidate takes less than the floor that was measured: a ceiling that was measured too low,
+  // or a candidate that does not do the work. It promotes nothing until that is known.
+  [[nodiscard]] bool above_sol() const { return percent > 100; }
 };
 
 struct BenchReport {
@@ -39,6 +52,8 @@ struct BenchReport {
   TimingPlan plan;
   std::vector<TimedSample> samples;
   TimingStatistic statistic;
+  std::optional<HostCeilings> ceilings;
+  std::vector<Roofline> rooflines;  // by case; empty without ceilings
   std::string stop_reason;
   std::int64_t checked_calls = 0;  // timed calls of the candidate whose outputs were compared whole
   double empty_call_us = 0;        // waking the worker and hearing from it, median
@@ -48,6 +63,8 @@ struct BenchReport {
   Json environment;  // processor, cores, frequency, load
   double seconds = 0;
 
+  // Why this carries no promotion; empty when it does.
+  [[nodiscard]] std::string obstacle() const;
   [[nodiscard]] Json to_json() const;
 };
 

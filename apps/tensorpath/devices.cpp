@@ -1,0 +1,124 @@
+// tensorpath devices: what kernels can run on here, and what it can do at most.
+#include "cuda_devices.h"
+#include "forge_options.h"
+
+#include <fmt/format.h>
+
+#include <tensorpath/harness/ceilings.h>
+
+namespace tensorpath::cli {
+namespace {
+
+struct DeviceOptions {
+  bool calibrate = false;
+  int threads = 0;
+  std::string sandbox = "strict";
+};
+
+std::string gb_s(double bytes_s) { return human_number(bytes_s / 1e9); }
+
+Table host_table(const std::vector<HostCeilings>& ceilings) {
+  Table table({{"threads", Column::Align::kRight, 6},
+               {"read GB/s", Column::Align::kRight, 5},
+               {"copy GB/s", Column::Align::kRight, 4},
+               {"cache GB/s", Column::Align::kRight, 2},
+               {"fp32 GFLOP/s", Column::Align::kRight, 5},
+               {"empty call us", Column::Align::kRight, 3},
+               {"measured", Column::Align::kLeft, 1}});
+  for (const HostCeilings& one : ceilings) {
+    table.add_row({std::to_string(one.threads), gb_s(one.read_bytes_s), gb_s(one.copy_bytes_s),
+                   gb_s(one.cache_bytes_s), human_number(one.fp32_flops_s / 1e9),
+                   human_number(one.empty_call_s * 1e6), utc_text(one.measured_at).substr(0, 10)});
+  }
+  return table;
+}
+
+Expected<HostCeilings> calibrate(const Session& session, const DeviceOptions& options) {
+  const auto operators = load_operators(session);
+  if (!operators) return tl::unexpected(operators.error());
+  auto worker = require_worker();
+  if (!worker) return tl::unexpected(worker.error());
+  std::string kernels;
+  for (const std::string& directory : kernel_directories(session, "ceilings")) {
+    if (kernels.empty() && directory_exists(directory)) kernels = directory;
+  }
+  if (kernels.empty()) {
+    return fail(ExitCode::kEnvironment, "the kernels that measure a device were not found",
+                "an installation has them in share/tensorpath/kernels/ceilings");
+  }
+  CeilingOptions ceiling;
+  ceiling.worker = std::move(*worker);
+  ceiling.threads = options.threads;
+  ceiling.sandbox = options.sandbox == "strict" ? SandboxMode::kStrict : SandboxMode::kBestEffort;
+  if (!session.quiet) {
+    ceiling.on_step = [](const std::string& step) { std::fputs((step + "\n").c_str(), stderr); };
+  }
+  return measure_host_ceilings(*operators, kernels, ceiling, wall_now());
+}
+
+ExitCode run_devices(const Session& session, const DeviceOptions& options) {
+  const std::string directory = ceilings_directory();
+  if (directory.empty()) {
+    return report(fail(ExitCode::kEnvironment, "there is no place for what was measured",
+                       "set HOME or XDG_DATA_HOME")
+                      .value());
+  }
+  if (options.calibrate) {
+    const auto measured = calibrate(session, options);
+    if (!measured) return report(measured.error());
+    if (const Status stored = store_ceilings(*measured, directory); !stored) {
+      return report(stored.error());
+    }
+  }
+  const std::vector<HostCeilings> ceilings = list_ceilings(directory);
+  const CudaDevices cuda = list_cuda_devices();
+  if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
+    Json list = Json::array();
+    Json host = {{"device", "host"},
+                 {"processor", host_processor()},
+                 {"isa_level", host_level()},
+                 {"ceilings", Json::array()}};
+    for (const HostCeilings& one : ceilings) host["ceilings"].push_back(to_json(one));
+    list.push_back(std::move(host));
+    for (const CudaDevice& one : cuda.devices) {
+      list.push_back({{"device", "cuda"}, {"name", one.name}, {"memory_bytes", one.memory_bytes}});
+    }
+    print_document(session, {{"schema", "tensorpath.devices/v1"}, {"devices", list}});
+    return ExitCode::kDone;
+  }
+  if (session.format == OutputFormat::kTable) {
+    print(fmt::format("host: {}, {}\n", host_processor(), host_level()));
+    for (const CudaDevice& one : cuda.devices) {
+      print(fmt::format("cuda: {}, {}\n", one.name, human_bytes(one.memory_bytes)));
+    }
+  }
+  if (!ceilings.empty()) {
+    if (session.format == OutputFormat::kTable) print("\n");
+    print_table(session, host_table(ceilings));
+  } else if (!session.quiet) {
+    std::fputs("nothing was measured here yet: tensorpath devices --calibrate\n", stderr);
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_devices(CLI::App& app, Session& session) {
+  CLI::App* devices =
+      app.add_subcommand("devices", "What kernels can run on here, and what it can do at most");
+  auto options = std::make_shared<DeviceOptions>();
+  devices->add_flag("--calibrate", options->calibrate,
+                    "Measure bandwidths, the rate of fp32 and the cost of a call; some seconds");
+  devices
+      ->add_option("--threads", options->threads,
+                   "To measure with; default: the cores but one, at most 4")
+      ->check(CLI::Range(1, 64));
+  devices->add_option("--sandbox", options->sandbox, "strict needs namespaces; default: strict")
+      ->check(CLI::IsMember({"strict", "best-effort"}));
+  add_format_option(*devices, session);
+  devices->callback([&session, options] {
+    session.run = [&session, options] { return run_devices(session, *options); };
+  });
+}
+
+}  // namespace tensorpath::cli

@@ -1,0 +1,136 @@
+// Codes less zero points as bytes, then times the scales, block by block. Plain loops that the
+// compiler vectorises for each level of the architecture; the processor's own is chosen at run
+// time.
+#include "task.h"
+
+#include <algorithm>
+
+#include <immintrin.h>
+
+#define INLINE inline __attribute__((always_inline))
+#define LEVEL3 __attribute__((target("avx2,fma,f16c,bmi2")))
+#define LEVEL4                                              \
+  __attribute__((                                           \
+      target("avx512f,avx512bw,avx512vl,avx512dq,avx512cd," \
+             "avx2,fma,f16c,bmi2,prefer-vector-width=512")))
+
+namespace {
+using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::w)>>;
+constexpr std::int64_t kBlock = 256;
+
+// The compiler vectorises no conversion of fp16.
+LEVEL3 inline void widen_f16c(const tp_fp16* from, float* to, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(half));
+  }
+  for (; i < count; ++i) to[i] = tp_to_float(from[i]);
+}
+
+// A block as floats: where it is, or converted into `buffer`.
+template <bool kWide, typename E>
+INLINE const float* widen(const E* from, float* buffer, std::int64_t count) {
+  if constexpr (std::is_same_v<E, float>) {
+    return from;
+  } else if constexpr (kWide && std::is_same_v<E, tp_fp16>) {
+    widen_f16c(from, buffer, count);
+    return buffer;
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) buffer[i] = tp_to_float(from[i]);
+    return buffer;
+  }
+}
+
+LEVEL3 inline void narrow_f16c(const float* from, tp_fp16* to, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+  }
+  for (; i < count; ++i) to[i] = tp_from_float<tp_fp16>(from[i]);
+}
+
+// Where results of a block go as floats: where they belong, or into `buffer`, for narrow()
+// to store.
+template <typename E>
+INLINE float* floats_of(E* to, float* buffer) {
+  if constexpr (std::is_same_v<E, float>) {
+    return to;
+  } else {
+    return buffer;
+  }
+}
+
+template <bool kWide, typename E>
+INLINE void narrow(const float* from, E* to, std::int64_t count) {
+  if constexpr (kWide && std::is_same_v<E, tp_fp16>) {
+    narrow_f16c(from, to, count);
+  } else if constexpr (!std::is_same_v<E, float>) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = tp_from_float<E>(from[i]);
+  }
+}
+
+INLINE void subtract(const tp_code* codes, const tp_code* zeros, std::int8_t* __restrict to,
+                     std::int64_t bytes) {
+  for (std::int64_t j = 0; j < bytes; ++j) {
+    to[2 * j] = static_cast<std::int8_t>((codes[j] & 0xF) - (zeros[j] & 0xF));
+    to[2 * j + 1] = static_cast<std::int8_t>((codes[j] >> 4) - (zeros[j] >> 4));
+  }
+}
+
+INLINE void subtract_eight(const tp_code* codes, std::int8_t* __restrict to, std::int64_t bytes) {
+  for (std::int64_t j = 0; j < bytes; ++j) {
+    to[2 * j] = static_cast<std::int8_t>((codes[j] & 0xF) - 8);
+    to[2 * j + 1] = static_cast<std::int8_t>((codes[j] >> 4) - 8);
+  }
+}
+
+template <int kBytes>
+INLINE void rows(const task_args& t, std::int64_t first, std::int64_t last) {
+  constexpr bool kWide = kBytes > 16;
+  std::int8_t differences[kBlock];
+  float scale_block[kBlock];
+  float w_block[kBlock];
+  for (std::int64_t row = first; row < last; ++row) {
+    const std::int64_t group = row / t.group;
+    for (std::int64_t i = 0; i < t.n; i += kBlock) {
+      const std::int64_t count = std::min(kBlock, t.n - i);
+      const tp_code* codes = t.codes + (row * t.n + i) / 2;
+      if (t.symmetric != 0) {
+        subtract_eight(codes, differences, count / 2);
+      } else {
+        subtract(codes, t.zeros + (group * t.n + i) / 2, differences, count / 2);
+      }
+      const float* scales = widen<kWide>(t.scales + group * t.n + i, scale_block, count);
+      T* w = t.w + row * t.w_stride + i;
+      float* out = floats_of(w, w_block);
+      for (std::int64_t j = 0; j < count; ++j) {
+        out[j] = static_cast<float>(differences[j]) * scales[j];
+      }
+      narrow<kWide>(out, w, count);
+    }
+  }
+}
+
+void any_level(const task_args& t, std::int64_t first, std::int64_t last) {
+  rows<16>(t, first, last);
+}
+LEVEL3 void level3(const task_args& t, std::int64_t first, std::int64_t last) {
+  rows<32>(t, first, last);
+}
+LEVEL4 void level4(const task_args& t, std::int64_t first, std::int64_t last) {
+  rows<64>(t, first, last);
+}
+
+}  // namespace
+
+extern "C" void tensorpath_kernel(const task_args* args, const tp_pool* pool) {
+  const auto run = pool->isa_level >= 4 ? level4 : pool->isa_level == 3 ? level3 : any_level;
+  const std::int64_t rows = args->k;
+  // A few chunks per thread: one that is late does not keep the others waiting.
+  const std::int64_t chunks = std::min(rows, 4 * pool->threads);
+  tp_parallel_for(pool, chunks, [&](std::int64_t chunk) {
+    run(*args, rows * chunk / chunks, rows * (chunk + 1) / chunks);
+  });
+}
