@@ -125,7 +125,7 @@ TEST_CASE("every plan of the fixtures is exported, and its YAML reads back") {
         if (file.executable) CHECK(file.contents.rfind("#!/usr/bin/env bash\n", 0) == 0);
         if (ends_with(file.path, ".yaml")) (void)yaml_of(files, file.path);
       }
-      CHECK(!contents(files, "subject.sh").empty());
+      CHECK(!contents(files, "bench.sh").empty());
       CHECK(!contents(files, "serve.sh").empty());
       CHECK(!contents(files, "README.md").empty());
     }

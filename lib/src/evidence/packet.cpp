@@ -95,7 +95,7 @@ Status write_packet(const std::string& directory, const Packet& packet, const Si
   std::filesystem::path target(directory);
   if (!target.has_filename()) target = target.parent_path();
   const std::string parent = target.has_parent_path() ? target.parent_path().string() : ".";
-  if (const Status made = make_directories(parent); !made) return made;
+  if (Status made = make_directories(parent); !made) return made;
   remove_abandoned_buildings(parent);
   auto place = BuildingDirectory::make(parent, target.filename().string());
   if (!place) return tl::unexpected(place.error());
