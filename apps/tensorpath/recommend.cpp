@@ -19,6 +19,12 @@ constexpr std::size_t kWorkloadsPerThread = 16;
 // A small machine's cores; more would only help batches that take under a second each way.
 constexpr std::size_t kMostThreads = 8;
 
+// And the operators, which say what part of a step a kernel serves.
+struct PromotedKernels {
+  std::vector<registry::Entry> entries;
+  Operators operators;  // none where there are no entries
+};
+
 struct RecommendOptions {
   std::vector<std::string> workloads;
   WorkloadFlags flags;
@@ -150,7 +156,7 @@ Status claim_directory(const RecommendOptions& options, BatchNames& names, std::
 }
 
 Answer answer_one(const Session& session, const RecommendOptions& options,
-                  const AdviseOptions& advise_options, const std::vector<registry::Entry>& kernels,
+                  const AdviseOptions& advise_options, const PromotedKernels& kernels,
                   Advice& advice, Advisor& advisor, BatchNames& names, std::size_t index) {
   Answer answer;
   answer.ready = true;
@@ -169,8 +175,9 @@ Answer answer_one(const Session& session, const RecommendOptions& options,
   auto recommendation = advisor.recommend(*workload, advise_options);
   if (!recommendation) return fail_with(recommendation.error());
   if (!recommendation->plans.empty()) {
-    recommendation->kernels = kernel_opportunities(
-        recommendation->plans.front(), recommendation->workload, advice.calibration, kernels);
+    recommendation->kernels =
+        kernel_opportunities(recommendation->plans.front(), recommendation->workload,
+                             advice.calibration, kernels.entries, kernels.operators);
   }
   answer.fits = !recommendation->plans.empty();
   answer.text = render(session, options, *recommendation);
@@ -226,8 +233,8 @@ ExitCode print_answer(const Session& session, const Answer& answer, const std::s
 }
 
 void work(const Session& session, const RecommendOptions& options,
-          const AdviseOptions& advise_options, const std::vector<registry::Entry>& kernels,
-          Advice& advice, AnswerQueue& queue, BatchNames& names) {
+          const AdviseOptions& advise_options, const PromotedKernels& kernels, Advice& advice,
+          AnswerQueue& queue, BatchNames& names) {
   Advisor advisor(advice.catalog, advice.calibration, &advice.profiles);
   while (const auto index = queue.take()) {
     queue.put(*index, answer_one(session, options, advise_options, kernels, advice, advisor, names,
@@ -251,12 +258,18 @@ ExitCode run(const Session& session, RecommendOptions& options) {
   if (!advise_options) return report(advise_options.error());
   const auto registry = load_registry(session, options.registries, false);
   if (!registry) return report(registry.error());
+  PromotedKernels kernels{registry->entries, {}};
+  if (!kernels.entries.empty()) {
+    auto operators = load_operators(session);
+    if (!operators) return report(operators.error());
+    kernels.operators = std::move(*operators);
+  }
   AnswerQueue queue(count);
   BatchNames names(count);
   std::vector<std::jthread> workers;
   for (Advice& advice : advices) {
     workers.emplace_back(
-        [&] { work(session, options, *advise_options, registry->entries, advice, queue, names); });
+        [&] { work(session, options, *advise_options, kernels, advice, queue, names); });
   }
   ExitCode code = ExitCode::kDone;
   for (std::size_t i = 0; i < count; ++i) {

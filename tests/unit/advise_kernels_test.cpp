@@ -31,8 +31,9 @@ const Recommendation& chat() {
 }
 
 std::vector<KernelOpportunity> found_in(const std::vector<registry::Entry>& entries) {
-  return kernel_opportunities(chat().plans.front(), chat().workload, shipped().calibration,
-                              entries);
+  static const Operators operators = *Operators::load({TENSORPATH_SOURCE_DIR "/kernels/ops"});
+  return kernel_opportunities(chat().plans.front(), chat().workload, shipped().calibration, entries,
+                              operators);
 }
 
 TEST_CASE("kernels of the plan's GPU, formats and bottleneck are opportunities, no others") {

@@ -123,9 +123,12 @@ TEST_CASE("attempts move forward only and skip nothing") {
       CHECK(may_follow(way[from], way[to]) == (to == from + 1 || repeat));
     }
   }
-  for (const LedgerEvent final : {kRejected, kPromoted, kRefused, kAbandoned, kVoid}) {
+  for (const LedgerEvent final : {kRejected, kPromoted, kAbandoned, kVoid}) {
     CHECK(is_final(final));
   }
+  // Measured again, and only then decided on again.
+  CHECK(may_follow(kRefused, kBenched));
+  CHECK(!may_follow(kRefused, kPromoted));
   // There is no way to a verdict around the gate before it.
   for (const LedgerEvent from : kLedgerEvents) {
     if (from != kSmokePassed) CHECK(!may_follow(from, kVerified));

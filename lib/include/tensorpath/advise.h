@@ -14,6 +14,7 @@
 #include <tensorpath/base/json.h>
 #include <tensorpath/base/units.h>
 #include <tensorpath/catalog.h>
+#include <tensorpath/ops/operator.h>
 #include <tensorpath/predict.h>
 #include <tensorpath/profile.h>
 #include <tensorpath/registry/entry.h>
@@ -233,11 +234,12 @@ class Advisor {
                                                             const Workload& workload,
                                                             const Calibration& calibration);
 
-// The kernels of the plan's GPU and number formats for the operators that bound it, the parts with
+// The kernels of the plan's GPU and number formats for the operators that serve what bounds it, the
+// parts with
 // the largest share first; of each operator and type the one with the highest ratio.
 [[nodiscard]] std::vector<KernelOpportunity> kernel_opportunities(
     const Plan& plan, const Workload& workload, const Calibration& calibration,
-    const std::vector<registry::Entry>& entries);
+    const std::vector<registry::Entry>& entries, const Operators& operators);
 
 enum class Detail { kBrief, kEngineer, kExecutive };
 // For people, on a terminal `width` columns wide (0: 100).

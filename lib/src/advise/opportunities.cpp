@@ -3,29 +3,16 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include <tensorpath/advise.h>
 
 namespace tensorpath {
 namespace {
 
-// The operators (kernels/ops) that a part of an engine step is made of.
-std::vector<std::string_view> operators_of(std::string_view part, const Model& model) {
-  static const std::set<std::string_view> kDense = {"qkv_proj", "out_proj",       "ffn_up",
-                                                    "ffn_down", "shared_experts", "lm_head"};
-  if (kDense.contains(part)) return {"matmul"};
-  if (part == "moe_experts") return {"grouped_moe_gemm"};
-  if (part == "attention_prefill") return {"prefill_attention"};
-  if (part == "attention_decode") {
-    return {model.attention.is_mla() ? "mla_decode" : "decode_attention"};
-  }
-  // Small operators between the large ones: what they cost is mostly their launch.
-  if (part == "kernel_launches") {
-    return {"rmsnorm", "fused_add_rmsnorm", "layernorm", "rope",
-            "swiglu",  "kv_cache_append",   "sampling",  "moe_topk_softmax"};
-  }
-  return {};
+// A part of the step as operators name it: latent attention decodes in its own way.
+std::string served_name(const OperatorShare& part, const Model& model) {
+  const bool latent = part.name == "attention_decode" && model.attention.is_mla();
+  return latent ? part.name + "_mla" : part.name;
 }
 
 // Activations are 16-bit, except where the format computes in its own type.
@@ -43,12 +30,15 @@ struct Bound {
 // By operator, the parts of the step that the plan's bottleneck is made of.
 std::map<std::string, Bound, std::less<>> bound_operators(const Plan& plan,
                                                           const Workload& workload,
-                                                          const Calibration& calibration) {
+                                                          const Calibration& calibration,
+                                                          const Operators& operators) {
   std::map<std::string, Bound, std::less<>> found;
   for (const OperatorShare& part : operator_breakdown(plan, workload, calibration)) {
     if (advise::bottleneck_name(part.bound_by) != plan.bottleneck) continue;
-    for (const std::string_view op : operators_of(part.name, *plan.candidate.layout.model)) {
-      Bound& bound = found[std::string(op)];
+    const std::string served = served_name(part, *plan.candidate.layout.model);
+    for (const OperatorSpec& op : operators.all()) {
+      if (std::find(op.serves.begin(), op.serves.end(), served) == op.serves.end()) continue;
+      Bound& bound = found[op.name];
       bound.parts.push_back(part.name);
       bound.share += part.share;
     }
@@ -67,10 +57,11 @@ bool is_better(const registry::Entry& a, const registry::Entry& b) {
 
 std::vector<KernelOpportunity> kernel_opportunities(const Plan& plan, const Workload& workload,
                                                     const Calibration& calibration,
-                                                    const std::vector<registry::Entry>& entries) {
+                                                    const std::vector<registry::Entry>& entries,
+                                                    const Operators& operators) {
   if (entries.empty()) return {};
   const Layout& layout = plan.candidate.layout;
-  const auto bound = bound_operators(plan, workload, calibration);
+  const auto bound = bound_operators(plan, workload, calibration, operators);
   std::map<std::pair<std::string, std::string>, const registry::Entry*> best;
   for (const registry::Entry& entry : entries) {
     if (entry.gpu != layout.gpu->name || !bound.contains(entry.op)) continue;

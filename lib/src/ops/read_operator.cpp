@@ -76,6 +76,7 @@ class Reader {
     read_work(map);
     read_smoke(map);
     read_baselines(map);
+    spec_.serves = map.text_list("serves");
     map.finish();
     if (diagnostics.empty()) try_formulas(document.where.file);
   }

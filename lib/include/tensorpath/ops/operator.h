@@ -126,6 +126,7 @@ struct OperatorSpec {
   std::int64_t most_flops = 0;                 // of one case
   std::vector<Symbols> smoke;                  // dims of the public cases
   std::vector<std::pair<std::string, std::vector<std::string>>> baselines;  // by architecture
+  std::vector<std::string> serves;  // parts of an engine step that are made of it
 
   std::string file;        // where its YAML came from
   std::string definition;  // that text
