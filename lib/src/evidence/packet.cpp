@@ -125,7 +125,7 @@ std::string canonical_text(const Json& tree) { return to_text(sorted(tree)); }
 std::string first_difference(const Json& a, const Json& b, const std::string& where) {
   if (a.is_object() && b.is_object()) {
     for (const auto& [key, value] : a.items()) {
-      const std::string place = where + pointer_step(key);
+      std::string place = where + pointer_step(key);
       if (!b.contains(key)) return place;
       std::string inner = first_difference(value, b.at(key), place);
       if (!inner.empty()) return inner;

@@ -11,11 +11,15 @@ namespace {
 
 constexpr std::string_view kBuild = "build";
 
-// What a killed attempt left is no evidence: a build, a file half written, a report that the ledger
-// never heard of.
-void remove_remains(const RunDirectory& run, const std::vector<int>& voided) {
+// What killed attempts left is no evidence: a build, a file half written, a report that the ledger
+// never heard of. All of them, for whoever cleaned up last may have been killed too.
+void remove_remains(const RunDirectory& run, const LedgerHistory& history) {
   std::error_code ignored;
-  for (const int attempt : voided) std::filesystem::remove_all(run.attempt_path(attempt), ignored);
+  for (int attempt = 1; attempt <= history.attempts(); ++attempt) {
+    const auto now = history.state_of(attempt);
+    if (!now || now->state != LedgerEvent::kVoid) continue;
+    std::filesystem::remove_all(run.attempt_path(attempt), ignored);
+  }
 }
 
 void remove_build(const RunDirectory& run, int attempt) {
@@ -104,7 +108,7 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
   if (!task) return tl::unexpected(task.error());
   const auto voided = ledger->void_unfinished(wall_now());
   if (!voided) return tl::unexpected(voided.error());
-  remove_remains(run, *voided);
+  remove_remains(run, ledger->history());
 
   const std::string from = directory.empty() ? run.candidate_path() : directory;
   Refusal refusal;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <utility>
 
 #include <fcntl.h>
@@ -66,15 +67,16 @@ double stolen_seconds(const std::vector<int>& processors) {
   const double tick = 1.0 / static_cast<double>(::sysconf(_SC_CLK_TCK));
   double sum = 0;
   for (std::string line; std::getline(file, line) && line.starts_with("cpu");) {
+    // cpuN user nice system idle iowait irq softirq steal; the line of all of them has no N.
+    std::istringstream fields(line.substr(3));
     int processor = -1;
-    unsigned long long fields[8] = {};
-    if (std::sscanf(line.c_str(), "cpu%d %llu %llu %llu %llu %llu %llu %llu %llu", &processor,
-                    &fields[0], &fields[1], &fields[2], &fields[3], &fields[4], &fields[5],
-                    &fields[6], &fields[7]) != 9) {
-      continue;
-    }
+    double ticks = 0;
+    if (std::isdigit(static_cast<unsigned char>(fields.peek())) == 0) continue;
+    fields >> processor;
+    for (int i = 0; i < 8; ++i) fields >> ticks;
+    if (!fields) continue;
     for (const int wanted : processors) {
-      if (wanted == processor) sum += tick * static_cast<double>(fields[7]);
+      if (wanted == processor) sum += tick * ticks;
     }
   }
   return sum;

@@ -85,9 +85,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 INLINE float log_of(float x) {
   const bool tiny = x < std::numeric_limits<float>::min();
   const float normal = choose(tiny, x * 0x1p24F, x);
-  const auto bits = std::bit_cast<std::int32_t>(normal);
-  const std::int32_t n = (bits - 0x3F3504F3) >> 23;
-  const float m = std::bit_cast<float>(bits - (n << 23));
+  const auto bits = std::bit_cast<std::uint32_t>(normal);
+  const std::int32_t n = static_cast<std::int32_t>(bits - 0x3F3504F3U) >> 23;
+  const float m = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(n) << 23));
   const float r = m - 1.0F;
   const float z = r * r;
   float series = 7.0376836292e-2F;
