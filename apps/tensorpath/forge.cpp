@@ -303,6 +303,7 @@ void add_forge(CLI::App& app, Session& session) {
     session.run = [&session, options] { return run_verify(session, *options); };
   });
   add_forge_bench(*group, session, options);
+  add_forge_promote(*group, session, options);
   add_forge_packet(*group, session, options);
 }
 

@@ -45,8 +45,9 @@ std::string summary_of(const BenchReport& report) {
       "{}: {} against the strongest baseline (*), cold, 95% interval; {} rounds of fresh "
       "processes, "
       "{} pairs, {} dropped; {}\n",
-      name_of(decide(statistic)), interval_text(statistic.ratio), statistic.rounds, statistic.pairs,
-      statistic.dropped, report.stop_reason);
+      name_of(decide(statistic)),
+      statistic.ratio.value > 0 ? interval_text(statistic.ratio) : "no ratio", statistic.rounds,
+      statistic.pairs, statistic.dropped, report.stop_reason);
   for (std::size_t i = 0; i < report.rooflines.size(); ++i) {
     const Roofline& roofline = report.rooflines[i];
     text +=
@@ -79,8 +80,28 @@ ExitCode run_bench(const Session& session, const ForgeOptions& options) {
   if (!operators) return report(operators.error());
   const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
   if (!run) return report(run.error());
+  const auto bench = bench_options(session, options);
+  if (!bench) return report(bench.error());
+  const auto benched = forge::bench_run(*run, *operators, options.attempt,
+                                        kernel_directories(session, "baselines"), *bench);
+  if (!benched) return report(benched.error());
+  const bool held = benched->report.failure == Failure::kNone;
+  if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
+    Json document = {
+        {"run_id", run->id()}, {"attempt", benched->attempt}, {"state", benched->state}};
+    document.update(benched->report.to_json());
+    print_document(session, document);
+  } else {
+    print_timing(session, benched->report, benched->state);
+  }
+  return held ? ExitCode::kDone : ExitCode::kAnswerIsNo;
+}
+
+}  // namespace
+
+Expected<BenchOptions> bench_options(const Session& session, const ForgeOptions& options) {
   auto worker = require_worker();
-  if (!worker) return report(worker.error());
+  if (!worker) return tl::unexpected(worker.error());
   BenchOptions bench;
   bench.worker = std::move(*worker);
   bench.sandbox = sandbox_mode(options);
@@ -90,42 +111,35 @@ ExitCode run_bench(const Session& session, const ForgeOptions& options) {
   if (!session.quiet) {
     bench.on_step = [](const std::string& step) { std::fputs((step + "\n").c_str(), stderr); };
   }
-  const auto benched = forge::bench_run(*run, *operators, options.attempt,
-                                        kernel_directories(session, "baselines"), bench);
-  if (!benched) return report(benched.error());
-  const bool held = benched->report.failure == Failure::kNone;
-  if (session.format == OutputFormat::kJson || session.format == OutputFormat::kYaml) {
-    Json document = {
-        {"run_id", run->id()}, {"attempt", benched->attempt}, {"state", benched->state}};
-    document.update(benched->report.to_json());
-    print_document(session, document);
-  } else {
-    if (held) print_table(session, timing_table(benched->report));
-    print("\n" + benched->state + "\n");
-    print(wrap_text(summary_of(benched->report), session.terminal_width()));
-  }
-  return held ? ExitCode::kDone : ExitCode::kAnswerIsNo;
+  return bench;
 }
 
-}  // namespace
+void print_timing(const Session& session, const BenchReport& report, const std::string& state) {
+  if (report.failure == Failure::kNone) print_table(session, timing_table(report));
+  print("\n" + state + "\n");
+  print(wrap_text(summary_of(report), session.terminal_width()));
+}
+
+void add_bench_options(CLI::App& command, ForgeOptions& options) {
+  command.add_option("--attempt", options.attempt, "Default: the latest that passed every gate")
+      ->check(CLI::Range(1, 1'000'000));
+  command
+      .add_option("--threads", options.threads,
+                  "Of the pool; default: the cores but one, at most 4")
+      ->check(CLI::Range(1, 64));
+  command
+      .add_option("--rounds", options.stop.most_rounds, "Of fresh processes, at most; 10 at least")
+      ->check(CLI::Range(10, 1000));
+  command.add_option("--time-limit", options.stop.seconds, "Seconds after which no round begins")
+      ->check(CLI::Range(1.0, 86400.0));
+}
 
 void add_forge_bench(CLI::App& group, Session& session,
                      const std::shared_ptr<ForgeOptions>& options) {
   CLI::App* bench =
       group.add_subcommand("bench", "Time what passed every gate against its baselines");
   add_run_option(*bench, *options);
-  bench->add_option("--attempt", options->attempt, "Default: the latest that passed every gate")
-      ->check(CLI::Range(1, 1'000'000));
-  bench
-      ->add_option("--threads", options->threads,
-                   "Of the pool; default: the cores but one, at most 4")
-      ->check(CLI::Range(1, 64));
-  bench
-      ->add_option("--rounds", options->stop.most_rounds,
-                   "Of fresh processes, at most; 10 at least")
-      ->check(CLI::Range(10, 1000));
-  bench->add_option("--time-limit", options->stop.seconds, "Seconds after which no round begins")
-      ->check(CLI::Range(1.0, 86400.0));
+  add_bench_options(*bench, *options);
   add_shared_options(*bench, session, *options);
   bench->callback([&session, options] {
     session.run = [&session, options] { return run_bench(session, *options); };

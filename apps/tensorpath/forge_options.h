@@ -4,7 +4,9 @@
 #include "command.h"
 
 #include <memory>
+#include <optional>
 
+#include <tensorpath/evidence.h>
 #include <tensorpath/forge.h>
 #include <tensorpath/harness.h>
 
@@ -27,6 +29,7 @@ struct ForgeOptions {
   StopRule stop;
   std::string out;
   std::string sign;
+  std::vector<std::string> registry;
 };
 
 // kernels/NAME of each data directory, first match first.
@@ -41,8 +44,21 @@ void add_shared_options(CLI::App& command, Session& session, ForgeOptions& optio
 // --run-id.
 void add_run_option(CLI::App& command, ForgeOptions& options);
 
+// How to time, by --threads, --rounds, --time-limit and the machine's ceilings.
+[[nodiscard]] Expected<BenchOptions> bench_options(const Session& session,
+                                                   const ForgeOptions& options);
+// --attempt, --threads, --rounds, --time-limit.
+void add_bench_options(CLI::App& command, ForgeOptions& options);
+// The times by case and arm, what follows from them, and where the attempt stands.
+void print_timing(const Session& session, const BenchReport& report, const std::string& state);
+// --sign.
+void add_sign_option(CLI::App& command, ForgeOptions& options);
+[[nodiscard]] Expected<std::optional<SigningKey>> signing_key(const ForgeOptions& options);
+
 void add_forge_bench(CLI::App& group, Session& session,
                      const std::shared_ptr<ForgeOptions>& options);
+void add_forge_promote(CLI::App& group, Session& session,
+                       const std::shared_ptr<ForgeOptions>& options);
 void add_forge_packet(CLI::App& group, Session& session,
                       const std::shared_ptr<ForgeOptions>& options);
 

@@ -1,7 +1,6 @@
 // tensorpath forge packet: what an attempt leaves for others to check.
 #include "forge_options.h"
 
-#include <tensorpath/evidence.h>
 #include <tensorpath/version.h>
 
 namespace tensorpath::cli {
@@ -12,12 +11,9 @@ ExitCode run_packet(const Session& session, const ForgeOptions& options) {
   if (!operators) return report(operators.error());
   const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
   if (!run) return report(run.error());
-  std::optional<SigningKey> key;
-  if (!options.sign.empty()) {
-    auto read = SigningKey::read(options.sign);
-    if (!read) return report(read.error());
-    key = std::move(*read);
-  }
+  const auto signer = signing_key(options);
+  if (!signer) return report(signer.error());
+  const std::optional<SigningKey>& key = *signer;
   const auto packet = forge::packet_run(
       *run, *operators, {options.attempt, options.out, std::string(kVersion), wall_now()},
       key ? &*key : nullptr);
@@ -45,6 +41,18 @@ ExitCode run_packet(const Session& session, const ForgeOptions& options) {
 
 }  // namespace
 
+Expected<std::optional<SigningKey>> signing_key(const ForgeOptions& options) {
+  if (options.sign.empty()) return std::optional<SigningKey>();
+  auto key = SigningKey::read(options.sign);
+  if (!key) return tl::unexpected(key.error());
+  return std::optional<SigningKey>(std::move(*key));
+}
+
+void add_sign_option(CLI::App& command, ForgeOptions& options) {
+  command.add_option("--sign", options.sign, "A private Ed25519 key in PEM, yours alone to read")
+      ->type_name("KEY");
+}
+
 void add_forge_packet(CLI::App& group, Session& session,
                       const std::shared_ptr<ForgeOptions>& options) {
   CLI::App* packet = group.add_subcommand("packet", "Write the packet of an attempt");
@@ -53,8 +61,7 @@ void add_forge_packet(CLI::App& group, Session& session,
       ->check(CLI::Range(1, 1'000'000));
   packet->add_option("--out", options->out, "The directory to make; default: beside the attempt")
       ->type_name("DIR");
-  packet->add_option("--sign", options->sign, "A private Ed25519 key in PEM, yours alone to read")
-      ->type_name("KEY");
+  add_sign_option(*packet, *options);
   add_shared_options(*packet, session, *options);
   packet->callback([&session, options] {
     session.run = [&session, options] { return run_packet(session, *options); };

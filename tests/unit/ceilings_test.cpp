@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <tensorpath/harness/ceilings.h>
+#include <tensorpath/harness/roofline.h>
 
 using namespace tensorpath;
 

@@ -9,7 +9,7 @@
 
 #include <tensorpath/evidence.h>
 #include <tensorpath/forge.h>
-#include <tensorpath/harness/timing.h>
+#include <tensorpath/harness/roofline.h>
 
 namespace tensorpath::test {
 
@@ -90,10 +90,9 @@ inline Json bench_json(const std::string& digest) {
   const auto samples = read_samples(write_samples(timed_samples()), "samples.bin", plan).value();
   const TimingStatistic statistic = compute_statistic(plan, samples);
   Json json = to_json(plan, statistic);
-  const std::string obstacle = promotion_obstacle(plan, statistic);
-  json["promotion"] = {
-      {"carries", obstacle.empty()}, {"least_ratio", 1.1}, {"least_case_ratio", 0.95}};
-  if (!obstacle.empty()) json["promotion"]["obstacle"] = obstacle;
+  const std::vector<Roofline> rooflines = {hold_against(8.0, statistic.cases.front())};
+  json["cases"][0]["roofline"] = to_json(rooflines.front());
+  json["promotion"] = promotion_json(promotion_obstacle(plan, statistic, rooflines));
   json["plan"] = to_json(plan);
   json["method"] = {{"cache", "cold"}, {"resamples", kResamples}};
   json["checked_calls"] = 120;
@@ -106,14 +105,16 @@ inline Json bench_json(const std::string& digest) {
   return json;
 }
 
-inline Json benched_data(const std::string& digest) {
+inline Json benched_data(const std::string& digest, const std::string& purpose = "bench") {
   const Json bench = bench_json(digest);
   return {{"candidate_digest", digest},
           {"decision", bench["decision"]},
           {"ratio", bench["ratio"]["value"]},
           {"low", bench["ratio"]["low"]},
           {"high", bench["ratio"]["high"]},
-          {"samples_digest", sha256_hex(write_samples(timed_samples()))}};
+          {"samples_digest", sha256_hex(write_samples(timed_samples()))},
+          {"purpose", purpose},
+          {"harness_digest", sha256_hex("harness of the timing")}};
 }
 
 // The files of one attempt that went as far as `outcome`; attempt 2 of its run, after a rejected
@@ -140,13 +141,19 @@ inline std::vector<PacketFile> attempt_files(const Scratch& scratch, forge::Ledg
   append(kRejected, 1, refused);
   REQUIRE(ledger->begin_attempt(proposed, kNoon));
   const Json same = {{"candidate_digest", digest}};
-  const Json verdict = {{"candidate_digest", digest}, {"seed", sha256_hex("seed")}, {"cases", 44}};
+  const Json verdict = {{"candidate_digest", digest},
+                        {"seed", sha256_hex("seed")},
+                        {"cases", 44},
+                        {"report_digest", sha256_hex(to_text(report_json(digest, "")))},
+                        {"harness_digest", sha256_hex("harness of the gates")}};
   const bool is_timed = outcome == kBenched || outcome == kPromoted || outcome == kRefused;
   const bool holds = is_timed || outcome == kVerified;
   if (holds || outcome == kCompiled || outcome == kSmokePassed) append(kCompiled, 2, same);
   if (holds || outcome == kSmokePassed) append(kSmokePassed, 2, same);
   if (holds) append(kVerified, 2, verdict);
-  if (is_timed) append(kBenched, 2, benched_data(digest));
+  if (is_timed) {
+    append(kBenched, 2, benched_data(digest, outcome == kBenched ? "bench" : "promotion"));
+  }
   if (outcome == kPromoted) append(kPromoted, 2, same);
   if (outcome == kRefused) append(kRefused, 2, Json::object());
   if (outcome == kRejected) append(kRejected, 2, refused);

@@ -133,7 +133,8 @@ TEST_CASE("files that contradict the ledger make no packet") {
   refuses("candidate/kernel.cpp", replace("int", "INT"), "not those of attempt 2");
   refuses("task.yaml", replace("16", "32"), "the ledger is of a task with digest");
   refuses("report.json", replace("\"passed\": true", "\"passed\": false"), "another verdict");
-  refuses("report.json", replace("\"gates\"", "\"gate\""), "not what it should be");
+  refuses("report.json", replace("\"gates\"", "\"gate\""), "another digest than the ledger");
+  refuses("bench-1/bench.json", replace("\"plan\"", "\"plans\""), "not what it should be");
   refuses("bench-1/bench.json", replace("FAST", "SAME"), "decision does not follow");
   refuses("bench-1/bench.json", replace("\"p50_us\": 2", "\"p50_us\": 3"),
           "/cases/0/arms/0/cold/p50_us does not follow");

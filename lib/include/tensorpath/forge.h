@@ -7,6 +7,7 @@
 #include <tensorpath/forge/create_run.h>
 #include <tensorpath/forge/ledger.h>
 #include <tensorpath/forge/packet_run.h>
+#include <tensorpath/forge/promote_run.h>
 #include <tensorpath/forge/run_directory.h>
 #include <tensorpath/forge/run_id.h>
 #include <tensorpath/forge/verify_run.h>

@@ -1,14 +1,13 @@
-#include <filesystem>
+#include "measurement.h"
 
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
 #include <tensorpath/forge/bench_run.h>
+#include <tensorpath/forge/create_run.h>
 
 namespace tensorpath::forge {
 namespace {
-
-constexpr std::string_view kBuild = "build";
 
 Expected<int> attempt_to_time(const LedgerHistory& history, int wanted) {
   const int last = wanted > 0 ? wanted : history.attempts();
@@ -25,22 +24,6 @@ Expected<int> attempt_to_time(const LedgerHistory& history, int wanted) {
   }
   return fail(ExitCode::kUsage, "this run has no attempt that passed every gate and waits for more",
               "tensorpath forge verify comes first");
-}
-
-// The first directory bench-1, bench-2, ... that is not there yet.
-std::string next_bench(const std::string& attempt) {
-  for (int i = 1;; ++i) {
-    std::string path = path_join(attempt, fmt::format("bench-{}", i));
-    if (!directory_exists(path)) return path;
-  }
-}
-
-Status keep(const std::string& directory, const BenchReport& report, const std::string& samples) {
-  if (Status made = make_directories(directory); !made) return made;
-  if (Status written = write_file_atomic(path_join(directory, "samples.bin"), samples); !written) {
-    return written;
-  }
-  return write_file_atomic(path_join(directory, "bench.json"), to_text(report.to_json()));
 }
 
 }  // namespace
@@ -70,56 +53,20 @@ Expected<BenchedAttempt> bench_run(const RunDirectory& run, const Operators& ope
   if (!lock) return tl::unexpected(lock.error());
   auto ledger = run.open_ledger();
   if (!ledger) return tl::unexpected(ledger.error());
-  const auto text = read_file(run.task_path());
-  if (!text) return tl::unexpected(text.error());
-  const auto task = read_task(*text, run.task_path(), operators);
+  const auto task = task_of(run, operators);
   if (!task) return tl::unexpected(task.error());
   const auto chosen = attempt_to_time(ledger->history(), attempt);
   if (!chosen) return tl::unexpected(chosen.error());
-  const auto state = ledger->history().state_of(*chosen);
-  if (!state) return tl::unexpected(state.error());
-
-  const std::string directory = run.attempt_path(*chosen);
-  options.scratch = path_join(directory, kBuild);
-  const std::string candidate = path_join(directory, "candidate");
-  auto report = bench(*task, candidate, find_baselines(*task, baselines), options);
-  std::error_code ignored;
-  std::filesystem::remove_all(options.scratch, ignored);
-  if (!report) return tl::unexpected(report.error());
-  if (report->candidate_digest != state->candidate_digest) {
-    return fail(
-        ExitCode::kUsage,
-        fmt::format("{} is not what attempt {} was given for", quote_input(candidate), *chosen),
-        "verify it again");
-  }
-  BenchedAttempt out;
-  out.attempt = *chosen;
-  out.directory = next_bench(directory);
-  const std::string samples = write_samples(report->samples);
-  if (const Status kept = keep(out.directory, *report, samples); !kept) {
-    return tl::unexpected(kept.error());
-  }
-  Json data;
-  if (report->failure != Failure::kNone) {
-    data[std::string(kFailureClass)] = name_of(report->failure);
-  } else {
-    data[std::string(kCandidateDigest)] = report->candidate_digest;
-    data["decision"] = name_of(decide(report->statistic));
-    data["ratio"] = json_number(report->statistic.ratio.value);
-    data["low"] = json_number(report->statistic.ratio.low);
-    data["high"] = json_number(report->statistic.ratio.high);
-  }
-  data["samples_digest"] = sha256_hex(samples);
-  const auto event =
-      report->failure != Failure::kNone ? LedgerEvent::kRejected : LedgerEvent::kBenched;
-  if (const auto entry = ledger->append(event, *chosen, data, wall_now()); !entry) {
-    return tl::unexpected(entry.error());
-  }
+  const auto sources = find_baselines(*task, baselines);
+  const auto timed = [&](const std::string& candidate, const BenchOptions& with) {
+    return bench(*task, candidate, sources, with);
+  };
+  auto measured = measure(run, *ledger, *chosen, "bench", timed, std::move(options));
+  if (!measured) return tl::unexpected(measured.error());
   const auto after = ledger->history().state_of(*chosen);
   if (!after) return tl::unexpected(after.error());
-  out.state = state_sentence(*after);
-  out.report = std::move(*report);
-  return out;
+  return BenchedAttempt{*chosen, state_sentence(*after), std::move(measured->directory),
+                        std::move(measured->report)};
 }
 
 }  // namespace tensorpath::forge

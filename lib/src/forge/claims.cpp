@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
 #include <tensorpath/forge/claims.h>
+#include <tensorpath/harness/timing.h>
 
 namespace tensorpath::forge {
 namespace {
+
+const std::string kAmbiguous(name_of(Speed::kAmbiguous));
 
 Json claim(std::string text, const LedgerEntry& basis) {
   return {
@@ -49,6 +52,17 @@ std::string timed_text(const Json& run) {
       run.at("dropped_pairs").get<std::int64_t>());
 }
 
+std::string promoted_text(const Json& performance) {
+  std::string text = "promoted: every gate and a measurement anew carried it";
+  if (!performance.is_object() || performance.at("promotion").is_null()) return text;
+  const Json& pooled = performance.at("promotion");
+  const Json& ratio = pooled.at("ratio");
+  return text + fmt::format("; ratio {:.3f}, 95% interval {:.3f} to {:.3f}, {} pairs in {} rounds",
+                            ratio.at("value").get<double>(), ratio.at("low").get<double>(),
+                            ratio.at("high").get<double>(), pooled.at("pairs").get<std::int64_t>(),
+                            pooled.at("rounds").get<std::int64_t>());
+}
+
 }  // namespace
 
 Json claims_of(const LedgerHistory& ledger, int attempt, const Json& task, const Json& validation,
@@ -62,12 +76,13 @@ Json claims_of(const LedgerHistory& ledger, int attempt, const Json& task, const
     }
     if (entry->event == LedgerEvent::kBenched && performance.is_object()) {
       for (const Json& run : performance.at("runs")) {
-        if (run.at("ledger_line") != entry->seq || run.at("ratio").is_null()) continue;
+        // Ambiguous says that there is nothing to claim.
+        if (run.at("ledger_line") != entry->seq || run.at("decision") == kAmbiguous) continue;
         claims.push_back(claim(timed_text(run), *entry));
       }
     }
     if (entry->event == LedgerEvent::kPromoted) {
-      claims.push_back(claim("promoted: every gate and a measurement anew carried it", *entry));
+      claims.push_back(claim(promoted_text(performance), *entry));
     }
   }
   return claims;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <tensorpath/base/file.h>
 #include <tensorpath/base/json.h>
 #include <tensorpath/forge/create_run.h>
 
@@ -213,6 +214,12 @@ Expected<RunDirectory> create_run(const KernelTask& task, const std::string& roo
   }
   return RunDirectory::create(root, files, time,
                               {{"op", task.op->name}, {"operator_digest", task.op->digest}});
+}
+
+Expected<KernelTask> task_of(const RunDirectory& run, const Operators& operators) {
+  const auto text = read_file(run.task_path());
+  if (!text) return tl::unexpected(text.error());
+  return read_task(*text, run.task_path(), operators);
 }
 
 }  // namespace tensorpath::forge

@@ -1,4 +1,5 @@
 // A packet from its files, and from a packet's files the same again.
+#include "measurement.h"
 #include "packet_blocks.h"
 
 #include <algorithm>
@@ -28,7 +29,24 @@ Status check_report(const AttemptFiles& files) {
       report.at("failure_class") != rejected->data.at(std::string(kFailureClass))) {
     return wrong("has another failure class than the ledger");
   }
+  if (const LedgerEntry* verdict = files.verdict(); verdict != nullptr) {
+    const auto digest = verdict->data.find(kReportDigest);
+    if (digest != verdict->data.end() && *digest != sha256_hex(*files.find("report.json"))) {
+      return wrong("has another digest than the ledger");
+    }
+  }
   return {};
+}
+
+// The ledger's word alone promotes nothing: the measurements behind it must carry it.
+Status check_promotion(const AttemptFiles& files, const Json& performance) {
+  const LedgerEntry* promoted = files.last(LedgerEvent::kPromoted);
+  if (promoted == nullptr) return {};
+  const Json pooled = performance.is_null() ? Json(nullptr) : performance.at("promotion");
+  if (!pooled.is_null() && pooled.at("promotion").at("carries") == true) return {};
+  return fail_at({"ledger.jsonl", promoted->seq, 0},
+                 pooled.is_null() ? "is a promotion without a measurement for it"
+                                  : "is a promotion that its measurements do not carry");
 }
 
 Expected<AttemptFiles> read_attempt(const PacketSources& sources) {
@@ -96,9 +114,11 @@ void add_gaps(Packet& packet, const AttemptFiles& files) {
   gap("economics", "no model was paid through this run, and nothing was sold");
   packet.not_measured("endpoint",
                       "this is one operator: what it changes for a whole model was not measured");
-  packet.not_measured("harness of the gates",
-                      "the ledger does not hold the digest of the program that ran them; "
-                      "packet.harness is what wrote this packet");
+  if (packet.predicate().at("validation").at("harness_digest").is_null()) {
+    packet.not_measured("harness of the gates",
+                        "the ledger does not hold the digest of the program that ran them; "
+                        "packet.harness is what wrote this packet");
+  }
   if (files.find("operator.yaml") == nullptr) {
     packet.not_measured("operator.yaml", "the operator of the task was not at hand");
   }
@@ -133,6 +153,9 @@ Expected<Packet> assemble(const PacketSources& sources) {
   if (!candidate) return tl::unexpected(candidate.error());
   const auto timed = timed_runs(*files);
   if (!timed) return tl::unexpected(timed.error());
+  if (const Status fine = check_promotion(*files, timed->performance); !fine) {
+    return tl::unexpected(fine.error());
+  }
   Json validation = validation_block(*files);
   if (!timed->detail.empty()) validation["detail"] = timed->detail;
   packet.set("task", *task);

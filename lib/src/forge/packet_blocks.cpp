@@ -1,5 +1,7 @@
 #include "packet_blocks.h"
 
+#include "measurement.h"
+
 #include <algorithm>
 #include <array>
 
@@ -90,6 +92,11 @@ const LedgerEntry* AttemptFiles::last(LedgerEvent event) const {
   return found;
 }
 
+const LedgerEntry* AttemptFiles::verdict() const {
+  const LedgerEntry* verified = last(LedgerEvent::kVerified);
+  return verified != nullptr ? verified : last(LedgerEvent::kRejected);
+}
+
 Expected<Json> task_block(const AttemptFiles& files) {
   const std::string& text = *files.find("task.yaml");
   const auto document = parse_yaml(text, "task.yaml");
@@ -152,8 +159,7 @@ Expected<Json> candidate_block(const AttemptFiles& files, const Json& task) {
 Json validation_block(const AttemptFiles& files) {
   const bool rejected = files.state.state == LedgerEvent::kRejected;
   const LedgerEntry* proposed = files.last(LedgerEvent::kProposed);
-  const LedgerEntry* verdict = files.last(LedgerEvent::kVerified);
-  if (verdict == nullptr) verdict = files.last(LedgerEvent::kRejected);
+  const LedgerEntry* verdict = files.verdict();
   Json block = {
       {"verdict", holds_verdict(files.state.state) ? "holds"
                   : rejected                       ? "does_not_hold"
@@ -167,6 +173,9 @@ Json validation_block(const AttemptFiles& files) {
       {"deterministic", nullptr},
       {"commitment", digest_or_null(or_null(proposed->data, "commitment"))},
       {"seed", verdict == nullptr ? Json(nullptr) : digest_or_null(or_null(verdict->data, "seed"))},
+      {"harness_digest", verdict == nullptr
+                             ? Json(nullptr)
+                             : digest_or_null(or_null(verdict->data, kHarnessDigest.data()))},
       {"ledger",
        {{"head", files.ledger.head()},
         {"lines", files.ledger.entries().size()},

@@ -23,6 +23,8 @@ struct AttemptFiles {
   [[nodiscard]] const std::string* find(std::string_view path) const;
   // The last entry of an event; null: there is none.
   [[nodiscard]] const LedgerEntry* last(LedgerEvent event) const;
+  // That of the gates, whatever a timing said later; null: there is none.
+  [[nodiscard]] const LedgerEntry* verdict() const;
 };
 
 [[nodiscard]] Expected<Json> task_block(const AttemptFiles& files);

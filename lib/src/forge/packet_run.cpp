@@ -1,6 +1,7 @@
-#include <filesystem>
+#include "harness_digest.h"
+#include "measurement.h"
+#include "packet_files.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
@@ -11,23 +12,7 @@
 namespace tensorpath::forge {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* kReplay = "tensorpath replay --level check PACKET";
-
-// The file that this code was loaded from: the library, or the program where it is linked in.
-Expected<std::string> harness_digest() {
-  static const char kHere = 0;
-  Dl_info info{};
-  std::error_code error;
-  fs::path file = "/proc/self/exe";
-  if (::dladdr(&kHere, &info) != 0 && info.dli_fname != nullptr &&
-      fs::is_regular_file(info.dli_fname, error)) {
-    file = info.dli_fname;
-  }
-  const fs::path resolved = fs::canonical(file, error);
-  return sha256_file(error ? file.string() : resolved.string());
-}
+constexpr const char* kReplay = "tensorpath replay --level verify PACKET";
 
 Status add(std::vector<PacketFile>& files, const std::string& from, std::string path) {
   auto contents = read_file(from);
@@ -39,7 +24,7 @@ Status add(std::vector<PacketFile>& files, const std::string& from, std::string 
 // Runs of `forge bench` that the ledger knows of; what a killed one left is none.
 bool is_recorded(const LedgerHistory& ledger, int attempt, const std::string& digest) {
   for (const LedgerEntry* entry : ledger.entries_of(attempt)) {
-    const auto named = entry->data.find("samples_digest");
+    const auto named = entry->data.find(kSamplesDigest);
     if (named != entry->data.end() && *named == digest) return true;
   }
   return false;
@@ -79,13 +64,6 @@ void add_operator(std::vector<PacketFile>& files, const Operators& operators,
   }
 }
 
-std::string next_packet(const std::string& attempt) {
-  std::string path = path_join(attempt, "packet");
-  for (int i = 2; directory_exists(path); ++i)
-    path = path_join(attempt, fmt::format("packet-{}", i));
-  return path;
-}
-
 Expected<PacketSources> collect(const RunDirectory& run, const LedgerHistory& ledger,
                                 const Operators& operators, const PacketRequest& request,
                                 int attempt) {
@@ -110,6 +88,21 @@ Expected<PacketSources> collect(const RunDirectory& run, const LedgerHistory& le
 
 }  // namespace
 
+std::string next_packet(const std::string& attempt_directory) {
+  std::string path = path_join(attempt_directory, "packet");
+  for (int i = 2; directory_exists(path); ++i) {
+    path = path_join(attempt_directory, fmt::format("packet-{}", i));
+  }
+  return path;
+}
+
+Expected<Packet> packet_of(const RunDirectory& run, const LedgerHistory& ledger,
+                           const Operators& operators, int attempt, const PacketRequest& request) {
+  const auto sources = collect(run, ledger, operators, request, attempt);
+  if (!sources) return tl::unexpected(sources.error());
+  return assemble_packet(*sources);
+}
+
 Expected<AttemptPacket> packet_run(const RunDirectory& run, const Operators& operators,
                                    const PacketRequest& request, const SigningKey* key) {
   const auto lock = run.lock("packet");
@@ -123,9 +116,7 @@ Expected<AttemptPacket> packet_run(const RunDirectory& run, const Operators& ope
   }
   const auto state = ledger->state_of(attempt);
   if (!state) return tl::unexpected(state.error());
-  const auto sources = collect(run, *ledger, operators, request, attempt);
-  if (!sources) return tl::unexpected(sources.error());
-  const auto packet = assemble_packet(*sources);
+  const auto packet = packet_of(run, *ledger, operators, attempt, request);
   if (!packet) return tl::unexpected(packet.error());
   AttemptPacket out{attempt, state_sentence(*state),
                     request.out.empty() ? next_packet(run.attempt_path(attempt)) : request.out,

@@ -1,5 +1,7 @@
 // The block `performance`: nothing in it is taken from bench.json that follows from the samples.
+#include "measurement.h"
 #include "packet_blocks.h"
+#include "pooled.h"
 
 #include <algorithm>
 
@@ -7,7 +9,6 @@
 
 #include <tensorpath/base/file.h>
 #include <tensorpath/evidence/quote.h>
-#include <tensorpath/harness/timing.h>
 
 namespace tensorpath::forge {
 namespace {
@@ -17,15 +18,6 @@ constexpr std::string_view kSamples = "/samples.bin";
 tl::unexpected<Error> differs(const std::string& directory, const std::string& what) {
   return fail_at({directory + "/bench.json", 0, 0},
                  what + " does not follow from samples.bin beside it");
-}
-
-Json promotion_json(const TimingPlan& plan, const TimingStatistic& statistic) {
-  const std::string obstacle = promotion_obstacle(plan, statistic);
-  Json out = {{"carries", obstacle.empty()},
-              {"least_ratio", kPromotionRatio},
-              {"least_case_ratio", kCaseRatio}};
-  if (!obstacle.empty()) out["obstacle"] = obstacle;
-  return out;
 }
 
 // The ledger's own words on a run, where it has any.
@@ -54,12 +46,19 @@ Expected<Json> timed_run(const std::string& directory, const Json& report,
   if (const Status fine = check_ledger(entry, statistic, directory); !fine) {
     return tl::unexpected(fine.error());
   }
+  const auto harness = entry.data.find(kHarnessDigest);
   Json run = {{"directory", directory},
+              {"purpose", entry.data.value(kPurpose, std::string("bench"))},
               {"ledger_line", entry.seq},
+              {"harness_digest", harness == entry.data.end() ? Json(nullptr) : *harness},
               {"samples_digest", sha256_hex(samples_bytes)},
               {"samples", samples->size()}};
+  const std::vector<Roofline> rooflines = hold_against(read_floors(report), statistic);
   Json follows = to_json(*plan, statistic);
-  follows["promotion"] = promotion_json(*plan, statistic);
+  for (std::size_t i = 0; i < rooflines.size(); ++i) {
+    follows["cases"][i]["roofline"] = to_json(rooflines[i]);
+  }
+  follows["promotion"] = promotion_json(promotion_obstacle(*plan, statistic, rooflines));
   follows["plan"] = to_json(*plan);
   for (const auto& [key, value] : follows.items()) {
     if (!report.contains(key)) return differs(directory, "/" + key);
@@ -75,7 +74,7 @@ Expected<Json> timed_run(const std::string& directory, const Json& report,
 
 // The file of samples that a line of the ledger names; null: it is not here.
 const PacketFile* samples_of(const AttemptFiles& files, const LedgerEntry& entry) {
-  const auto digest = entry.data.find("samples_digest");
+  const auto digest = entry.data.find(kSamplesDigest);
   if (digest == entry.data.end()) return nullptr;
   const auto& all = files.sources.files;
   const auto found = std::find_if(all.begin(), all.end(), [&](const PacketFile& file) {
@@ -100,9 +99,10 @@ Expected<Json> read_bench(const AttemptFiles& files, const std::string& director
 
 Expected<TimedRuns> timed_runs(const AttemptFiles& files) {
   TimedRuns out;
+  std::vector<PromotionSamples> promotion;
   Json runs = Json::array();
   for (const LedgerEntry* entry : files.entries) {
-    if (!entry->data.contains("samples_digest")) continue;
+    if (!entry->data.contains(kSamplesDigest)) continue;
     const PacketFile* samples = samples_of(files, *entry);
     if (samples == nullptr) {
       return fail_at({"ledger.jsonl", entry->seq, 0},
@@ -120,9 +120,20 @@ Expected<TimedRuns> timed_runs(const AttemptFiles& files) {
     auto run = timed_run(directory, *report, samples->contents, *entry);
     if (!run) return tl::unexpected(run.error());
     runs.push_back(std::move(*run));
+    if (entry->data.value(kPurpose, std::string()) == kForPromotion) {
+      const auto plan = read_timing_plan(report->at("plan"));
+      if (!plan) return tl::unexpected(plan.error());
+      auto read = read_samples(samples->contents, samples->path, *plan);
+      if (!read) return tl::unexpected(read.error());
+      promotion.push_back({directory, *plan, std::move(*read), read_floors(*report)});
+    }
   }
   // Timings of a candidate that does not hold are nobody's.
-  if (!runs.empty() && holds_verdict(files.state.state)) out.performance = {{"runs", runs}};
+  if (!runs.empty() && holds_verdict(files.state.state)) {
+    out.performance = {
+        {"runs", runs},
+        {"promotion", promotion.empty() ? Json(nullptr) : to_json(pool_measurements(promotion))}};
+  }
   return out;
 }
 

@@ -1,9 +1,13 @@
+#include "harness_digest.h"
+#include "measurement.h"
+
 #include <filesystem>
 
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
 #include <tensorpath/forge/attempt_state.h>
+#include <tensorpath/forge/create_run.h>
 #include <tensorpath/forge/verify_run.h>
 
 namespace tensorpath::forge {
@@ -50,8 +54,13 @@ class Recorder {
   }
 
   // The verdict, and with it the seed: from now on anybody can draw the same cases.
-  Status end(const VerifyReport& report) {
-    Json data = {{"seed", report.seed}, {"cases", report.case_count}};
+  Status end(const VerifyReport& report, const std::string& report_text) {
+    const auto harness = harness_digest();
+    if (!harness) return tl::unexpected(harness.error());
+    Json data = {{"seed", report.seed},
+                 {"cases", report.case_count},
+                 {std::string(kReportDigest), sha256_hex(report_text)},
+                 {std::string(kHarnessDigest), *harness}};
     if (report.passed) {
       // Whoever promotes must see that a gate was left out.
       for (const GateReport& gate : report.gates) {
@@ -81,7 +90,7 @@ class Recorder {
 };
 
 Status keep(const RunDirectory& run, int attempt, const KernelCandidate& candidate,
-            const VerifyReport& report) {
+            const std::string& report_text) {
   const std::string directory = run.attempt_path(attempt);
   const std::string sources = path_join(directory, "candidate");
   if (Status made = make_directories(sources); !made) return made;
@@ -90,7 +99,7 @@ Status keep(const RunDirectory& run, int attempt, const KernelCandidate& candida
       return written;
     }
   }
-  return write_file_atomic(path_join(directory, "report.json"), to_text(report.to_json()));
+  return write_file_atomic(path_join(directory, "report.json"), report_text);
 }
 
 }  // namespace
@@ -102,9 +111,7 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
   // First of all: the ledger knows whether the task is still the one it was made with.
   auto ledger = run.open_ledger();
   if (!ledger) return tl::unexpected(ledger.error());
-  const auto text = read_file(run.task_path());
-  if (!text) return tl::unexpected(text.error());
-  const auto task = read_task(*text, run.task_path(), operators);
+  const auto task = task_of(run, operators);
   if (!task) return tl::unexpected(task.error());
   const auto voided = ledger->void_unfinished(wall_now());
   if (!voided) return tl::unexpected(voided.error());
@@ -141,10 +148,12 @@ Expected<AttemptReport> verify_run(const RunDirectory& run, const Operators& ope
       return tl::unexpected(begun.error());
     }
   }
-  if (const Status kept = keep(run, recorder.attempt(), *candidate, *report); !kept) {
+  const std::string report_text = to_text(report->to_json());
+  if (const Status kept = keep(run, recorder.attempt(), *candidate, report_text); !kept) {
     return tl::unexpected(kept.error());
   }
-  if (const Status ended = recorder.end(*report); !ended) return tl::unexpected(ended.error());
+  if (const Status ended = recorder.end(*report, report_text); !ended)
+    return tl::unexpected(ended.error());
   const auto state = ledger->history().state_of(recorder.attempt());
   if (!state) return tl::unexpected(state.error());
   return AttemptReport{recorder.attempt(), state_sentence(*state), std::move(*report)};

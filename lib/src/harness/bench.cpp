@@ -106,19 +106,10 @@ class Benchmark {
     if (!report_.ceilings) return;
     for (std::size_t i = 0; i < report_.plan.cases.size(); ++i) {
       const CaseStatistic& one = report_.statistic.cases[i];
-      const double seconds = one.cold.front().p50;
-      if (seconds <= 0) return;
       // Narrower types have units of their own, whose rate was not measured.
       const double flops = task_.domain.dtype == DType::kFp32 ? report_.plan.cases[i].flops : 0;
       const double floor = report_.ceilings->floor_seconds(report_.plan.cases[i].bytes, flops);
-      Roofline roofline;
-      roofline.floor_us = floor * 1e6;
-      roofline.percent = 100 * floor / seconds;
-      if (one.strongest > 0) {
-        roofline.sol_score =
-            sol_score(seconds, floor, one.cold[static_cast<std::size_t>(one.strongest)].p50);
-      }
-      report_.rooflines.push_back(roofline);
+      report_.rooflines.push_back(hold_against(floor * 1e6, one));
     }
   }
 

@@ -1,30 +1,10 @@
 // The report of a benchmark, for scripts.
-#include <fmt/format.h>
-
 #include <tensorpath/harness/bench.h>
 
 namespace tensorpath {
-namespace {
-
-Json roofline_json(const Roofline& roofline) {
-  return {{"floor_us", json_number(roofline.floor_us)},
-          {"percent", json_number(roofline.percent, 4)},
-          {"sol_score", roofline.sol_score ? json_number(*roofline.sol_score, 4) : Json(nullptr)},
-          {"above_sol", roofline.above_sol()}};
-}
-
-}  // namespace
-
 std::string BenchReport::obstacle() const {
   if (failure != Failure::kNone) return detail;
-  for (std::size_t i = 0; i < rooflines.size(); ++i) {
-    if (!rooflines[i].above_sol()) continue;
-    return fmt::format(
-        "at {} it takes {:.0f}% of the least time that was measured for its bytes and "
-        "operations: measure the ceilings again, or look for the work it leaves out",
-        plan.cases[i].name, 1e4 / rooflines[i].percent);
-  }
-  return promotion_obstacle(plan, statistic);
+  return promotion_obstacle(plan, statistic, rooflines);
 }
 
 Json BenchReport::to_json() const {
@@ -37,13 +17,10 @@ Json BenchReport::to_json() const {
     json["detail"] = detail;
   }
   for (std::size_t i = 0; i < rooflines.size(); ++i) {
-    json["cases"][i]["roofline"] = roofline_json(rooflines[i]);
+    json["cases"][i]["roofline"] = tensorpath::to_json(rooflines[i]);
   }
   json["ceilings"] = ceilings ? tensorpath::to_json(*ceilings) : Json(nullptr);
-  const std::string why = obstacle();
-  json["promotion"] = {
-      {"carries", why.empty()}, {"least_ratio", kPromotionRatio}, {"least_case_ratio", kCaseRatio}};
-  if (!why.empty()) json["promotion"]["obstacle"] = why;
+  json["promotion"] = promotion_json(obstacle());
   json["plan"] = tensorpath::to_json(plan);
   json["method"] = {
       {"cache", "cold: the slots' lines are flushed before each sample"},

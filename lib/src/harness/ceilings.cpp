@@ -22,7 +22,6 @@ constexpr std::int64_t kColdRows = 4096;  // 64 MiB
 constexpr int kSamples = 15;
 constexpr int kHotCalls = 32;
 constexpr double kFmaOperations = 2.0 * 12 * (1 << 20);  // of a lane, kernels/ceilings/fma
-constexpr double kNearFloor = 1.05;
 constexpr double kLimit_s = 60;
 
 // A kernel of kernels/ceilings, built for this machine against the operator abs: x in, y out.
@@ -254,11 +253,6 @@ std::optional<HostCeilings> find_ceilings(const std::string& directory, int thre
     if (one.threads == threads) return std::move(one);
   }
   return std::nullopt;
-}
-
-std::optional<double> sol_score(double seconds, double floor, double baseline) {
-  if (baseline <= kNearFloor * floor) return std::nullopt;
-  return 1 / (1 + (seconds - floor) / (baseline - floor));
 }
 
 }  // namespace tensorpath

@@ -15,7 +15,6 @@ namespace {
 
 constexpr double kDecisionRoom = 0.01;
 constexpr double kSameRoom = 0.03;
-constexpr double kMostDropped = 0.2;
 // Any number does; a fixed one makes the same samples give the same interval.
 constexpr std::uint64_t kResampleSeed = 20170401;
 
@@ -191,6 +190,21 @@ TimingStatistic compute_statistic(const TimingPlan& plan, const std::vector<Time
     out.cases.push_back(std::move(one));
   }
   return out;
+}
+
+std::vector<TimedSample> pool_samples(const std::vector<std::vector<TimedSample>>& measurements) {
+  std::vector<TimedSample> pooled;
+  std::uint32_t first_round = 0;
+  for (const auto& samples : measurements) {
+    std::uint32_t next_round = first_round;
+    for (TimedSample sample : samples) {
+      sample.round += first_round;
+      next_round = std::max(next_round, sample.round + 1);
+      pooled.push_back(sample);
+    }
+    first_round = next_round;
+  }
+  return pooled;
 }
 
 std::string StopRule::stop(int rounds, double interval_width, double elapsed) const {

@@ -48,7 +48,7 @@ Status Verification::read(const std::string& directory) {
 }
 
 Status Verification::commit() {
-  const auto seed = random_key();
+  const auto seed = options_.revealed_seed ? Expected<Key>(*options_.revealed_seed) : random_key();
   if (!seed) return tl::unexpected(seed.error());
   seed_ = *seed;
   Domain domain = task_.domain;

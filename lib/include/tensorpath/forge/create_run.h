@@ -41,6 +41,9 @@ struct CreateRequest {
 [[nodiscard]] Expected<KernelTask> make_task(const CreateRequest& request,
                                              const Operators& operators);
 
+// The task that a run was made with. Error: an operator that is not among these, or another file.
+[[nodiscard]] Expected<KernelTask> task_of(const RunDirectory& run, const Operators& operators);
+
 // Writes the run: task.yaml, the public contract and the headers that the author needs.
 [[nodiscard]] Expected<RunDirectory> create_run(const KernelTask& task, const std::string& root,
                                                 WallTime time);

@@ -12,6 +12,7 @@
 #include <tensorpath/base/json.h>
 #include <tensorpath/harness/ceilings.h>
 #include <tensorpath/harness/failure.h>
+#include <tensorpath/harness/roofline.h>
 #include <tensorpath/harness/task.h>
 #include <tensorpath/harness/timing.h>
 #include <tensorpath/sandbox.h>
@@ -34,16 +35,6 @@ struct BenchOptions {
   int warmups = 3;       // of each arm in each round; ten rounds make thirty
   int blocks = 20;       // timed in each round; ten rounds make two hundred
   std::function<void(const std::string& step)> on_step;
-};
-
-// A case beside what the machine can do at most.
-struct Roofline {
-  double floor_us = 0;  // for its bytes, and for its operations where they are fp32
-  double percent = 0;   // floor over the candidate's cold median
-  std::optional<double> sol_score;
-  // The candidate takes less than the floor that was measured: a ceiling that was measured too low,
-  // or a candidate that does not do the work. It promotes nothing until that is known.
-  [[nodiscard]] bool above_sol() const { return percent > 100; }
 };
 
 struct BenchReport {

@@ -60,8 +60,4 @@ struct CeilingOptions {
 // The processor's own name.
 [[nodiscard]] std::string host_processor();
 
-// 1 / (1 + (T - T_sol) / (T_base - T_sol)), never clipped: 0.5 is the baseline, 1 the floor.
-// nullopt when the baseline is within 5% of the floor. Kernel time over floor is its roofline.
-[[nodiscard]] std::optional<double> sol_score(double seconds, double floor, double baseline);
-
 }  // namespace tensorpath

@@ -30,6 +30,10 @@ struct TimedSample {
   [[nodiscard]] bool disturbed() const { return (flags & kDisturbed) != 0; }
   [[nodiscard]] double per_call() const { return seconds / calls; }
 };
+// Several measurements of one plan as one: the rounds of each after those before it.
+[[nodiscard]] std::vector<TimedSample> pool_samples(
+    const std::vector<std::vector<TimedSample>>& measurements);
+
 // What the samples are of.
 struct TimedArm {
   std::string name;         // "candidate", "naive", "tuned", "openblas"
@@ -107,6 +111,8 @@ struct StopRule {
 enum class Speed : std::uint8_t { kFast, kSlow, kSame, kAmbiguous };
 [[nodiscard]] std::string_view name_of(Speed speed);  // "FAST"
 
+// Of the pairs, for a measurement to count.
+inline constexpr double kMostDropped = 0.2;
 // FAST, SLOW: the interval leaves 1 +- 0.01 out. SAME: inside 0.97 to 1.03. Else, and when more
 // than a fifth of the pairs was dropped, AMBIGUOUS.
 [[nodiscard]] Speed decide(const TimingStatistic& statistic);

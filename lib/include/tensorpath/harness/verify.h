@@ -4,6 +4,7 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -100,6 +101,8 @@ struct VerifyOptions {
   std::string scratch;  // directory for build products; empty: a temporary one
   bool sanitizers = true;
   int threads = 0;  // of the pool; 0: as many as cores, at most 4
+  // To run the cases of a verdict again; nothing new is hidden then, and it proves nothing new.
+  std::optional<Key> revealed_seed;
   // Called when a gate ends, and with the commitment before anything is compiled.
   std::function<Status(const std::string& commitment)> on_commit;
   std::function<Status(const GateReport&)> on_gate;

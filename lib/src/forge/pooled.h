@@ -1,0 +1,36 @@
+// The measurements of an attempt that were made for a promotion, as one: who measures again adds to
+// what there is and cannot start anew.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tensorpath/base/json.h>
+#include <tensorpath/harness/roofline.h>
+
+namespace tensorpath::forge {
+
+struct PromotionSamples {
+  std::string directory;  // "bench-2"
+  TimingPlan plan;
+  std::vector<TimedSample> samples;
+  std::vector<Roofline> rooflines;  // by case; empty: the ceilings were not known
+};
+
+struct PooledTiming {
+  TimingPlan plan;
+  TimingStatistic statistic;
+  std::vector<Roofline> rooflines;  // the last one's floors against all of the samples
+  std::vector<std::string> directories;
+  int left_out = 0;  // measurements of another plan, or with too many pairs disturbed
+};
+
+// Those of the last one's plan; there is at least one. Where the last is disturbed itself it stands
+// alone, and carries nothing.
+[[nodiscard]] PooledTiming pool_measurements(const std::vector<PromotionSamples>& all);
+
+[[nodiscard]] Json to_json(const PooledTiming& pooled);
+// By case, as bench.json has them; empty where it has none.
+[[nodiscard]] std::vector<Roofline> read_floors(const Json& bench);
+
+}  // namespace tensorpath::forge
