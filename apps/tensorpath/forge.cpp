@@ -243,7 +243,7 @@ Expected<Operators> operators_of(const Session& session, const ForgeOptions& opt
   return operators;
 }
 
-void add_shared_options(CLI::App& command, Session& session, ForgeOptions& options) {
+void add_sandbox_options(CLI::App& command, ForgeOptions& options) {
   command
       .add_option("--ops", options.ops, "Operators of your own: NAME.yaml, NAME.cpp; repeatable")
       ->type_name("DIR")
@@ -251,6 +251,10 @@ void add_shared_options(CLI::App& command, Session& session, ForgeOptions& optio
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--sandbox", options.sandbox, "strict needs namespaces; default: strict")
       ->check(CLI::IsMember({"strict", "best-effort"}));
+}
+
+void add_shared_options(CLI::App& command, Session& session, ForgeOptions& options) {
+  add_sandbox_options(command, options);
   command.add_option("--runs", options.runs, "Where runs are kept")->type_name("DIR");
   add_format_option(command, session);
 }

@@ -123,6 +123,10 @@ void print_timing(const Session& session, const BenchReport& report, const std::
 void add_bench_options(CLI::App& command, ForgeOptions& options) {
   command.add_option("--attempt", options.attempt, "Default: the latest that passed every gate")
       ->check(CLI::Range(1, 1'000'000));
+  add_time_options(command, options);
+}
+
+void add_time_options(CLI::App& command, ForgeOptions& options) {
   command
       .add_option("--threads", options.threads,
                   "Of the pool; default: the cores but one, at most 4")

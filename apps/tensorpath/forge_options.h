@@ -39,7 +39,9 @@ struct ForgeOptions {
 // Those of the data directories, and those of --ops in front of them.
 [[nodiscard]] Expected<Operators> operators_of(const Session& session, const ForgeOptions& options);
 [[nodiscard]] Expected<std::string> require_worker();
-// --ops, --sandbox, --runs, --format.
+// --ops, --sandbox.
+void add_sandbox_options(CLI::App& command, ForgeOptions& options);
+// Those and --runs, --format.
 void add_shared_options(CLI::App& command, Session& session, ForgeOptions& options);
 // --run-id.
 void add_run_option(CLI::App& command, ForgeOptions& options);
@@ -47,7 +49,9 @@ void add_run_option(CLI::App& command, ForgeOptions& options);
 // How to time, by --threads, --rounds, --time-limit and the machine's ceilings.
 [[nodiscard]] Expected<BenchOptions> bench_options(const Session& session,
                                                    const ForgeOptions& options);
-// --attempt, --threads, --rounds, --time-limit.
+// --threads, --rounds, --time-limit.
+void add_time_options(CLI::App& command, ForgeOptions& options);
+// Those and --attempt.
 void add_bench_options(CLI::App& command, ForgeOptions& options);
 // The times by case and arm, what follows from them, and where the attempt stands.
 void print_timing(const Session& session, const BenchReport& report, const std::string& state);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# forge packet writes what replay finds whole; a changed byte, a missing signature and a level that
-# is not there are told apart by exit status.
+# forge packet writes what replay finds whole and runs again; a changed byte, a missing signature and a
+# file that is no packet are told apart by exit status.
 source "$(dirname "$0")/lib/forge.bash"
 runs=$TENSORPATH_RUNS
 
@@ -27,6 +27,7 @@ expect_status 1
 run forge packet -q --run-id "$id"
 expect_status 0
 packet=$stdout
+rejected=$packet
 [ "$packet" = "$runs/$id/attempts/1/packet" ] || fail "expected the packet beside the attempt"
 for format in table json yaml markdown csv; do
   run replay --format "$format" "$packet"
@@ -80,15 +81,39 @@ expect_stdout TAMPERED
 run replay "$scratch/nowhere"
 expect_status 2
 expect_no_stdout
-expect_stderr "is no packet: no such directory"
-for level in verify bench; do
-  run replay --level "$level" "$packet"
-  expect_status 2
-  expect_no_stdout
-  expect_stderr "cannot do level $level yet"
-done
+expect_stderr "is no packet: there is no such directory or file"
+run replay --level everything "$packet"
+expect_status 2
+run replay --seeds 1001 "$packet"
+expect_status 2
 run replay
 expect_status 2
+
+# --- as one file, and many at once ------------------------------------------------------------------
+
+tar -C "$(dirname "$packet")" --zstd -cf "$scratch/packet.tar.zst" "$(basename "$packet")"
+tar -C "$packet" -cf "$scratch/packet.tar" .
+head -c 700 "$scratch/packet.tar.zst" >"$scratch/cut.tar.zst"
+run replay --format json "$scratch/packet.tar.zst" "$scratch/packet.tar" "$packet" "$scratch/cut.tar.zst"
+expect_status 1
+expect_json '[p["verdict"] for p in d["packets"]]' "['REPRODUCED', 'REPRODUCED', 'REPRODUCED', 'TAMPERED']"
+expect_json 'd["packets"][3]["findings"][0]["what"].startswith("is no archive of a packet")' True
+[ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'tensorpath-packet-*' -newer "$scratch/packet.tar")" ] || fail "expected nothing unpacked to be left"
+
+# --- run again -------------------------------------------------------------------------------------
+
+run replay --level verify --seeds 2 --format json "$scratch/packet.tar.zst"
+expect_status 0
+expect_stderr "the cases that the seed reveals"
+expect_stderr "fresh cases, 2 of 2"
+expect_json '[(v["revealed"], v["holds"]) for v in d["packets"][0]["judged_again"]]' "[(True, True), (False, True), (False, True)]"
+seed=$(grep -o '"seed": "[0-9a-f]*"' "$packet/packet.json" | cut -d'"' -f4)
+expect_json 'd["packets"][0]["judged_again"][0]["seed"]' "$seed"
+expect_json 'len({v["seed"] for v in d["packets"][0]["judged_again"]})' 3
+run replay -q --level verify "$rejected"
+expect_status 0
+expect_no_stderr
+expect_stdout "the revealed seed: compile_error"
 
 # --- signed ----------------------------------------------------------------------------------------
 

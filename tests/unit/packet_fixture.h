@@ -119,13 +119,15 @@ inline Json benched_data(const std::string& digest, const std::string& purpose =
 
 // The files of one attempt that went as far as `outcome`; attempt 2 of its run, after a rejected
 // one.
-inline std::vector<PacketFile> attempt_files(const Scratch& scratch, forge::LedgerEvent outcome) {
+inline std::vector<PacketFile> attempt_files(
+    const Scratch& scratch, forge::LedgerEvent outcome,
+    const std::string& operator_digest = sha256_hex("op")) {
   using enum forge::LedgerEvent;
   const std::string path = scratch.file(fmt::format("ledger-{}", scratch.entries()));
   REQUIRE(write_file_atomic(
       path,
       forge::first_ledger_line(sha256_hex(kPacketTask),
-                               {{"op", "rmsnorm"}, {"operator_digest", sha256_hex("op")}}, kNoon)
+                               {{"op", "rmsnorm"}, {"operator_digest", operator_digest}}, kNoon)
           .value()));
   auto ledger = forge::Ledger::open(path);
   REQUIRE(ledger);
