@@ -35,6 +35,11 @@ std::string next_bench(const std::string& attempt) {
   }
 }
 
+// Those of the host are naive, tuned; those of a GPU cuda-naive, cuda-tuned.
+std::string baseline_place(const KernelTask& task, const std::string& name) {
+  return task.device == DeviceKind::kHost ? name : fmt::format("{}-{}", name_of(task.device), name);
+}
+
 Status keep(const std::string& directory, const BenchReport& report, const std::string& samples) {
   if (Status made = make_directories(directory); !made) return made;
   if (Status written = write_file_atomic(path_join(directory, "samples.bin"), samples); !written) {
@@ -53,7 +58,8 @@ std::vector<BaselineSource> find_baselines(const KernelTask& task,
     for (const std::string& name : names) {
       BaselineSource source{name, {}, {}};
       for (const std::string& root : directories) {
-        const std::string path = path_join(path_join(root, task.op->name), name);
+        const std::string path =
+            path_join(path_join(root, task.op->name), baseline_place(task, name));
         if (source.directory.empty() && directory_exists(path)) source.directory = path;
       }
       if (source.directory.empty()) source.absent = "it is not installed";
