@@ -1,6 +1,8 @@
 #include "gpu_facts.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
 
 namespace tensorpath {
 namespace {
@@ -40,8 +42,8 @@ Json to_json(const GpuFacts& facts) {
           {"architecture", facts.architecture},
           {"driver_interface", facts.driver_interface},
           {"bus", facts.bus},
-          {"memory_bytes", facts.memory_bytes},
-          {"cache_bytes", facts.cache_bytes},
+          {"memory_bytes", static_cast<std::int64_t>(facts.memory_bytes)},
+          {"cache_bytes", static_cast<std::int64_t>(facts.cache_bytes)},
           {"multiprocessors", facts.multiprocessors}};
 }
 
