@@ -71,7 +71,7 @@ std::string summary_of(const BenchReport& report) {
   }
   return text + fmt::format(
                     "{} timed calls had every element of their outputs checked; an empty "
-                    "call takes {:.1f} us, stopping the worker {:.1f} us\n",
+                    "sample takes {:.1f} us, and an arm stands still {:.1f} us after one\n",
                     report.checked_calls, report.empty_call_us, report.stop_us);
 }
 

@@ -3,18 +3,18 @@
 // own; what the candidate brings runs on the GPU only.
 #pragma once
 
+#include "cuda_launcher.h"
+#include "cuda_timed.h"
 #include "worker.h"
 
 #include <string>
 #include <vector>
 
-#include <harness/cuda_driver.h>
-
 namespace tensorpath::worker {
 
 class CudaRunner {
  public:
-  explicit CudaRunner(const WorkerOptions& options) : options_(options) {}
+  explicit CudaRunner(const WorkerOptions& options) : options_(options), timed_(cuda_) {}
   int run();
 
  private:
@@ -27,33 +27,23 @@ class CudaRunner {
     std::size_t span = 0;
   };
 
-  bool start();
   bool load();
+  bool serve();
+  bool call();
   bool place();
   bool place_mapped(const Buffer& buffer, Mapping& mapping);
   bool place_exact(const Buffer& buffer, Mapping& mapping);
-  bool encode_maps();
   bool launch_all();
-  bool launch(const Launch& launch, const Word* words);
   bool copy_back();
   void take_away();
-
-  // False, and the reply to send, when `result` is no success.
-  bool check(cuda::Result result, const char* what);
-  bool refuse(Reply::Status status, const std::string& why);
   void describe() const;
 
   const WorkerOptions& options_;
-  cuda::Driver driver_;
-  cuda::Device device_ = 0;
+  CudaLauncher cuda_;
+  CudaTimed timed_;
   cuda::Address reserved_ = 0;
-  cuda::Module module_ = nullptr;
-  cuda::Event begin_ = nullptr, end_ = nullptr;
-  cuda::MemoryProperties properties_;
   Request request_{};
-  Reply reply_{};
   std::vector<Mapping> mappings_;
-  std::vector<cuda::TensorMap> maps_;
 };
 
 }  // namespace tensorpath::worker

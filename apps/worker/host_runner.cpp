@@ -1,4 +1,5 @@
 // Host candidates: a shared object with one entry, called with its arguments and the pool.
+#include "pin.h"
 #include "pool.h"
 #include "seal.h"
 #include "worker.h"
@@ -9,27 +10,12 @@
 #include <cstring>
 
 #include <dlfcn.h>
-#include <sched.h>
 #include <sys/mman.h>
 
 namespace tensorpath::worker {
 namespace {
 
 using Entry = void (*)(const std::uint64_t* arguments, const PoolFace* pool);
-
-bool pin_to(const std::string& cores) {
-  if (cores.empty()) return true;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const char* at = cores.c_str(); *at != '\0';) {
-    char* end = nullptr;
-    const long core = std::strtol(at, &end, 10);
-    if (end == at || core < 0 || core >= CPU_SETSIZE) return false;
-    CPU_SET(static_cast<std::size_t>(core), &set);
-    at = *end == ',' ? end + 1 : end;
-  }
-  return ::sched_setaffinity(0, sizeof set, &set) == 0;
-}
 
 class HostRunner {
  public:

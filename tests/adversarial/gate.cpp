@@ -37,13 +37,35 @@ extern "C" void tensorpath_kernel(const task_args* args, const tp_pool*) {{
       spins);
 }
 
-Expected<std::string> write_kernel(const Scratch& scratch, const std::string& name, int spins) {
+// Likewise for half as many ticks of a multiprocessor's clock: some 25 us, well above what a launch
+// adds.
+std::string spinning_device_kernel(int spins) {
+  return fmt::format(
+      R"(extern "C" __global__ void spin(const float* x, float* y, int n) {{
+  const long long start = clock64();
+  while (clock64() - start < {}) {{
+  }}
+  if (threadIdx.x < n) y[threadIdx.x] = fabsf(x[threadIdx.x]);
+}}
+)",
+      spins / 2);
+}
+
+constexpr std::string_view kDevicePlan =
+    "launches:\n  - {kernel: spin, grid: [1], block: [256], args: [x, y, \"i32 hidden\"]}\n";
+
+Expected<std::string> write_kernel(const Scratch& scratch, const std::string& name, int spins,
+                                   bool on_host) {
   const std::string directory = path_join(scratch.path(), name);
   if (Status made = make_directories(directory); !made) return tl::unexpected(made.error());
-  if (Status written =
-          write_file_atomic(path_join(directory, "kernel.cpp"), spinning_kernel(spins));
-      !written) {
-    return tl::unexpected(written.error());
+  std::vector<std::pair<std::string, std::string>> files = {{"kernel.cpp", spinning_kernel(spins)}};
+  if (!on_host) {
+    files = {{"kernel.cu", spinning_device_kernel(spins)}, {"plan.yaml", std::string(kDevicePlan)}};
+  }
+  for (const auto& [file, text] : files) {
+    if (Status written = write_file_atomic(path_join(directory, file), text); !written) {
+      return tl::unexpected(written.error());
+    }
   }
   return directory;
 }
@@ -89,23 +111,30 @@ void count(GateRow& row, const BenchReport& report) {
 
 }  // namespace
 
-Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs, const std::string& worker,
+Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs, const std::string& device,
+                                              const std::string& worker,
                                               const Operators& operators) {
+  const bool on_host = device == "host";
+  if (!on_host) jobs = 1;
   forge::CreateRequest request;
   request.op = "abs";
   request.dtype = "fp32";
   request.shape = "rows=1,hidden=256";
-  const auto task = forge::make_task(request, operators);
+  auto task = forge::make_task(request, operators);
   if (!task) return tl::unexpected(task.error());
+  if (!on_host) {
+    task->device = DeviceKind::kCuda;
+    task->architecture = device;
+  }
   const auto scratch = Scratch::make({});
   if (!scratch) return tl::unexpected(scratch.error());
-  const auto candidate = write_kernel(*scratch, "candidate", kSpins);
+  const auto candidate = write_kernel(*scratch, "candidate", kSpins, on_host);
   if (!candidate) return tl::unexpected(candidate.error());
   std::vector<GateRow> rows;
   std::vector<std::string> baselines;
   for (const double factor : {1.0, 1.05, 1.25}) {
     const auto baseline = write_kernel(*scratch, fmt::format("{:.2f}", factor),
-                                       static_cast<int>(std::lround(kSpins * factor)));
+                                       static_cast<int>(std::lround(kSpins * factor)), on_host);
     if (!baseline) return tl::unexpected(baseline.error());
     baselines.push_back(*baseline);
     rows.push_back({});

@@ -1,7 +1,7 @@
 // The harness on trial: every cheat must be caught by name, each must pass once exactly its defence
 // is switched off, every honest kernel must pass, and no verdict may flip.
 //   selftest [--repeats N] [--jobs N] [--corpus DIR]... [--no-corpus] [--no-proof] [--verbose]
-//            [--kills N] [--faulty] [--gate N] [NAME...]
+//            [--kills N] [--faulty] [--gate N] [--device D] [NAME...]
 // The last line is the summary.
 #include "corpus.h"
 #include "faulty.h"
@@ -33,6 +33,7 @@ struct Options {
   int jobs = 2;
   int kills = 0;
   int gate = 0;
+  std::string device = "host";  // of the gate: "host", or a GPU's architecture
   bool faulty = false;
   bool corpus = true;
   bool proof = true;
@@ -222,6 +223,8 @@ Options parse(int argc, char** argv) {
       options.kills = std::atoi(value), ++i;
     else if (word == "--gate")
       options.gate = std::atoi(value), ++i;
+    else if (word == "--device")
+      options.device = value, ++i;
     else if (word == "--faulty")
       options.faulty = true;
     else if (word == "--no-corpus")
@@ -258,7 +261,7 @@ bool is_calibrated(const selftest::GateRow& row) {
 }
 
 bool run_gate(const Options& options, const Operators& operators, Verdict& verdict) {
-  const auto rows = selftest::calibrate_gate(options.gate, options.jobs,
+  const auto rows = selftest::calibrate_gate(options.gate, options.jobs, options.device,
                                              build_path("bin/tensorpath-worker"), operators);
   if (!rows) {
     std::fprintf(stderr, "%s\n", rows.error().to_string().c_str());

@@ -1,11 +1,10 @@
 // Sessions on the GPU with a stand-in for the driver: what a kernel does gets its name.
 #include "harness/cuda_session.h"
 
+#include "cuda_fixture.h"
 #include "harness/plan_eval.h"
-#include "scratch.h"
 
 #include <cmath>
-#include <cstdlib>
 
 using namespace tensorpath;
 
@@ -14,37 +13,14 @@ namespace {
 constexpr int kRows = 3;
 constexpr int kColumns = 40;
 
-std::string build_file(const std::string& path) {
-  const char* build = std::getenv("TENSORPATH_BUILD_DIR");
-  return path_join(build == nullptr ? "build/dev" : build, path);
-}
-
-// A candidate whose plan launches one of the stand-in's kernels.
-struct Abs {
-  explicit Abs(const std::string& kernel, const std::string& launch = "grid: [rows], block: [64]") {
-    const std::string source = TENSORPATH_SOURCE_DIR;
-    operators = Operators::load({source + "/kernels/ops"}).value();
-    task.op = operators.find("abs").value();
-    task.device = DeviceKind::kCuda;
-    task.architecture = "sm_90";
-    task.domain = make_domain(*task.op, DType::kFp32, {}, {}).value();
-    const auto plan = read_plan("launches:\n  - {kernel: " + kernel + ", " + launch +
-                                    ", args: [x, y, \"i32 rows\", \"i32 hidden\"]}\n",
-                                "plan.yaml", task);
-    REQUIRE(plan);
-    candidate.plan = *plan;
-    options.sandbox = SandboxMode::kBestEffort;
-    options.worker = build_file("bin/tensorpath-worker");
-    // Any image will do: the stand-in looks at names only.
-    built.path = source + "/tests/fuzz/corpus/elf/plain.cubin";
+struct Calls : test::Abs {
+  explicit Calls(const std::string& kernel, const std::string& launch = "grid: [rows], block: [64]")
+      : Abs(kernel, launch) {
     for (int i = 0; i < kRows * kColumns; ++i) input.push_back(i % 2 == 0 ? -1.5F : 2.5F);
-    toolkit.root = "/usr/local";
-    ::setenv("LD_LIBRARY_PATH", build_file("tests/stand_in").c_str(), 1);
   }
 
   [[nodiscard]] std::unique_ptr<Session> start() {
-    const Subject subject{task, candidate, options, defences, {}};
-    auto session = start_cuda_session(toolkit, subject, built, Build::kPlain);
+    auto session = start_cuda_session(toolkit, subject(), built, Build::kPlain);
     INFO((session ? "" : session.error().to_string()));
     REQUIRE(session);
     return std::move(*session);
@@ -70,18 +46,11 @@ struct Abs {
     return *result;
   }
 
-  Operators operators;
-  KernelTask task;
-  KernelCandidate candidate;
-  VerifyOptions options;
-  Defences defences;
-  Built built;
-  CudaToolkit toolkit;
   std::vector<float> input;
 };
 
 Failure failure_of(const std::string& kernel, bool flush_end) {
-  Abs abs(kernel);
+  Calls abs(kernel);
   const auto session = abs.start();
   return abs.call(*session, abs.spec(flush_end)).refusal.failure;
 }
@@ -89,7 +58,7 @@ Failure failure_of(const std::string& kernel, bool flush_end) {
 }  // namespace
 
 TEST_CASE("the device is described by the worker in its sandbox") {
-  const Abs abs("right");
+  const Calls abs("right");
   const auto text = probe_gpu(abs.toolkit, abs.options, false);
   INFO((text ? "" : text.error().to_string()));
   REQUIRE(text);
@@ -97,7 +66,7 @@ TEST_CASE("the device is described by the worker in its sandbox") {
 }
 
 TEST_CASE("a right kernel's outputs come back, call after call, wherever its buffers lie") {
-  Abs abs("right");
+  Calls abs("right");
   const auto session = abs.start();
   for (std::uint64_t i = 0; i < 6; ++i) {
     CallSpec spec = abs.spec(i % 2 == 0);
@@ -123,7 +92,7 @@ TEST_CASE("what is written past a buffer's ends is out of bounds, fault or not")
 }
 
 TEST_CASE("an address out of nowhere is a fault of the device, by the driver's name") {
-  Abs abs("nowhere");
+  Calls abs("nowhere");
   const auto session = abs.start();
   const CallResult result = abs.call(*session, abs.spec(true));
   CHECK(result.refusal.failure == Failure::kDeviceFault);
@@ -137,7 +106,7 @@ TEST_CASE("an input that a kernel writes is noticed") {
 }
 
 TEST_CASE("a kernel that spins is ended at the call's limit") {
-  Abs abs("spin");
+  Calls abs("spin");
   const auto session = abs.start();
   CallSpec spec = abs.spec(true);
   spec.limit_s = 0.5;
@@ -145,7 +114,7 @@ TEST_CASE("a kernel that spins is ended at the call's limit") {
 }
 
 TEST_CASE("a plan that fails at a shape is the plan's failure") {
-  Abs abs("right", "grid: [rows - 3], block: [64]");
+  Calls abs("right", "grid: [rows - 3], block: [64]");
   const auto session = abs.start();
   CHECK(abs.call(*session, abs.spec(true)).refusal.failure == Failure::kPlanInvalid);
 }

@@ -31,7 +31,7 @@ workspace: {partial: {bytes: rows * 4}, total: {bytes: 4 * hidden, zeroed: true}
 tensor_maps:
   tx: {tensor: x, dims: [hidden, rows], strides_bytes: [x_stride * sizeof(T)], box: [64, 8], swizzle: 128}
 prepare:
-  - {kernel: repack, grid: [1], block: [32], args: [weight, total]}
+  - {kernel: repack, grid: [1], block: [32], args: [weight, partial]}
 launches:
   - {kernel: fast, when: hidden % 8 == 0, grid: [rows], block: [256], cluster: [2], shared_bytes: hidden * 4,
      args: [x, weight, y, "i32 rows", "i64 x_stride", "f32 eps", partial, tx]}
@@ -190,6 +190,10 @@ TEST_CASE("preparing touches static inputs and workspaces only") {
             "'x' is no static input"));
   CHECK(has(mistake_of("prepare:\n  - {kernel: p, grid: [1], block: [1], args: [y]}\n" + launch),
             "'y' is no static input"));
+  CHECK(has(mistake_of("workspace: {w: {bytes: 64, zeroed: true}}\n"
+                       "prepare:\n  - {kernel: p, grid: [1], block: [1], args: [w]}\n" +
+                       launch),
+            "'w' is zeroed at each call"));
 }
 
 TEST_CASE("a shape that a plan does not fit is an error that says why") {

@@ -26,6 +26,11 @@ Expected<int> attempt_to_time(const LedgerHistory& history, int wanted) {
               "tensorpath forge verify comes first");
 }
 
+// Those of the host are naive, tuned; those of a GPU cuda-naive, cuda-tuned.
+std::string baseline_place(const KernelTask& task, const std::string& name) {
+  return task.device == DeviceKind::kHost ? name : fmt::format("{}-{}", name_of(task.device), name);
+}
+
 }  // namespace
 
 std::vector<BaselineSource> find_baselines(const KernelTask& task,
@@ -36,7 +41,8 @@ std::vector<BaselineSource> find_baselines(const KernelTask& task,
     for (const std::string& name : names) {
       BaselineSource source{name, {}, {}};
       for (const std::string& root : directories) {
-        const std::string path = path_join(path_join(root, task.op->name), name);
+        const std::string path =
+            path_join(path_join(root, task.op->name), baseline_place(task, name));
         if (source.directory.empty() && directory_exists(path)) source.directory = path;
       }
       if (source.directory.empty()) source.absent = "it is not installed";

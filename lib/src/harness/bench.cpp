@@ -1,6 +1,5 @@
+#include "bench_device.h"
 #include "bench_with.h"
-#include "host_environment.h"
-#include "host_timed.h"
 #include "scratch.h"
 #include "slot_contents.h"
 #include "trial.h"
@@ -22,10 +21,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A sample lasts at least this many exchanges and stops: what both cost, and what a call could do
-// behind its own word in that time, is 2% of it at most.
+// A sample lasts at least this many exchanges and stops (timed_session.h): what both cost, and what
+// a call could do behind its own word in that time, is 2% of it at most.
 constexpr double kLeastExchanges = 50;
-constexpr double kMostSlotBytes = 256e6;  // of all slots of an arm together
+// A sample grows for a device's least number of slots up to this only: the flush alone makes it
+// cold as well, and a slow call on little data would take seconds.
+constexpr double kLongSample = 20e-3;
 constexpr int kMostBases = 4;
 constexpr int kProbes = 24;     // of the empty exchange
 constexpr int kHotBlocks = 3;   // of each round
@@ -67,14 +68,14 @@ struct Arm {
 class Benchmark {
  public:
   Benchmark(const KernelTask& task, const BenchOptions& options,
-            const BenchDefences& bench_defences, const Device& device, std::string scratch,
-            Cores cores)
+            const BenchDefences& bench_defences, const Device& device, BenchDevice& timed,
+            std::string scratch)
       : task_(task),
         options_(options),
         bench_defences_(bench_defences),
         device_(device),
-        scratch_(std::move(scratch)),
-        cores_(std::move(cores)) {}
+        timed_(timed),
+        scratch_(std::move(scratch)) {}
 
   Expected<BenchReport> run(const std::string& directory,
                             const std::vector<BaselineSource>& baselines) {
@@ -86,11 +87,12 @@ class Benchmark {
       return tl::unexpected(added.error());
     }
     if (Status planned = plan_cases(); !planned) return tl::unexpected(planned.error());
-    report_.environment = host_environment(cores_);
+    report_.environment = timed_.environment();
+    report_.method = timed_.method();
     if (report_.failure == Failure::kNone) {
       if (Status run = run_rounds(start); !run) return tl::unexpected(run.error());
     }
-    report_.environment["load_after"] = load_average();
+    timed_.complete(report_.environment);
     report_.statistic = compute_statistic(report_.plan, report_.samples);
     hold_against_ceilings();
     report_.empty_call_us = median(empty_) * 1e6;
@@ -102,7 +104,7 @@ class Benchmark {
  private:
   void hold_against_ceilings() {
     if (options_.ceilings.empty()) return;
-    report_.ceilings = find_ceilings(options_.ceilings, static_cast<int>(cores_.worker.size()));
+    report_.ceilings = timed_.ceilings(options_.ceilings);
     if (!report_.ceilings) return;
     for (std::size_t i = 0; i < report_.plan.cases.size(); ++i) {
       const CaseStatistic& one = report_.statistic.cases[i];
@@ -122,7 +124,7 @@ class Benchmark {
     arm->name = name;
     arm->options.sandbox = options_.sandbox;
     arm->options.worker = options_.worker;
-    arm->options.threads = static_cast<int>(cores_.worker.size());
+    arm->options.threads = static_cast<int>(timed_.cores().worker.size());
     arm->scratch = path_join(scratch_, name);
     Refusal refusal;
     auto candidate = read_candidate(directory, task_, refusal);
@@ -214,9 +216,10 @@ class Benchmark {
 
   Status run_rounds(Clock::time_point start) {
     for (int round = 0; report_.stop_reason.empty(); ++round) {
+      if (Status begun = timed_.begin_round(); !begun) return begun;
       for (const auto& arm : arms_) {
         if (!arm->absent.empty()) continue;
-        auto session = start_host_timed(*arm->subject, arm->built, cores_);
+        auto session = timed_.start(*arm->subject, arm->built);
         if (!session) return tl::unexpected(session.error());
         arm->session = std::move(*session);
       }
@@ -228,6 +231,7 @@ class Benchmark {
         if (arm->session) (void)arm->session->finish();
         arm->session.reset();
       }
+      timed_.end_round();
       if (report_.failure != Failure::kNone) return {};
       const bool enough = round + 1 >= options_.stop.least_rounds;
       const double width =
@@ -253,7 +257,7 @@ class Benchmark {
     double exchange = 0;
     for (const std::size_t at : present()) {
       Arm& arm = *arms_[at];
-      if (Status laid = lay_out(arm, spec, kFew); !laid) return laid;
+      if (Status laid = lay_out(arm, contents, spec, kFew); !laid) return laid;
       // The exchange of a baseline: its word is believed here.
       for (int i = 0; at > 0 && i < kProbes; ++i) {
         auto span = arm.session->run({}, 0, task_.limits.call_s);
@@ -273,23 +277,24 @@ class Benchmark {
     exchange = median(empty_) + median(stops_);
     double bytes = 0;
     for (const CallBuffer& buffer : spec.buffers) bytes += static_cast<double>(buffer.bytes);
-    const int most = static_cast<int>(
-        std::clamp(kMostSlotBytes / std::max(bytes, 1.0), 1.0, double{worker::kMaxSlots}));
+    const SlotLimits limits = timed_.slots(bytes);
     double fastest = 1e9;
     for (const std::size_t at : present()) {
       if (arms_[at]->denominator) fastest = std::min(fastest, arms_[at]->per_call.back());
     }
     for (const std::size_t at : present()) {
       Arm& arm = *arms_[at];
-      const double needed = std::ceil(kLeastExchanges * exchange / arm.per_call.back());
-      arm.slots.push_back(std::clamp(static_cast<int>(std::min(needed, 1e6)), 1, most));
+      const double rotated = std::min<double>(limits.least, kLongSample / arm.per_call.back());
+      const double needed =
+          std::ceil(std::max(rotated, kLeastExchanges * exchange / arm.per_call.back()));
+      arm.slots.push_back(std::clamp(static_cast<int>(std::min(needed, 1e6)), 1, limits.most));
       arm.contender.push_back(at == 0 || arm.per_call.back() <= kContender * fastest);
     }
     return {};
   }
 
-  Status lay_out(Arm& arm, const CallSpec& spec, int slots) {
-    const auto laid = arm.session->lay_out(spec, slots);
+  Status lay_out(Arm& arm, const SlotContents& contents, const CallSpec& spec, int slots) {
+    const auto laid = arm.session->lay_out(contents, spec, slots);
     if (!laid) return tl::unexpected(laid.error());
     if (laid->failure != Failure::kNone) {
       return fail(ExitCode::kEnvironment,
@@ -329,9 +334,14 @@ class Benchmark {
       }
     }
     poison_ = kPoisons[random.between(0, 1)];
-    arm.session->write(contents, key, written, poison_);
+    const auto filled = arm.session->write(contents, key, written, poison_);
+    if (!filled) return tl::unexpected(filled.error());
+    if (filled->failure != Failure::kNone) return Span{0, 0, false, *filled};
     if (hot.calls == 0) arm.session->flush(written);
-    return arm.session->run(order, random.bits(), spec.limit_s * static_cast<double>(order.size()));
+    auto span =
+        arm.session->run(order, random.bits(), spec.limit_s * static_cast<double>(order.size()));
+    if (span && timed_.throttled()) span->disturbed = true;
+    return span;
   }
 
   Status run_case(int round, std::size_t index) {
@@ -354,7 +364,8 @@ class Benchmark {
       if (report_.failure != Failure::kNone) return {};
     }
     for (const std::size_t at : present()) {
-      if (Status laid = lay_out(*arms_[at], specs[at], arms_[at]->slots[index]); !laid) return laid;
+      if (Status laid = lay_out(*arms_[at], *drawn, specs[at], arms_[at]->slots[index]); !laid)
+        return laid;
     }
     Random random(derive_key(round_key, fmt::format("arms {}", index)));
     const int warmups = options_.warmups;
@@ -433,8 +444,8 @@ class Benchmark {
   const BenchOptions& options_;
   const BenchDefences& bench_defences_;
   const Device& device_;
+  BenchDevice& timed_;
   std::string scratch_;
-  Cores cores_;
   Defences defences_;
   Key key_{};
   std::vector<Case> cases_;
@@ -449,17 +460,13 @@ class Benchmark {
 Expected<BenchReport> bench_with(const KernelTask& task, const std::string& candidate_directory,
                                  const std::vector<BaselineSource>& baselines,
                                  const BenchOptions& options, const BenchDefences& defences) {
-  if (task.device != DeviceKind::kHost) {
-    return fail(ExitCode::kUsage, fmt::format("timing on {} is not there yet; it is on the host",
-                                              name_of(task.device)));
-  }
   const auto device = make_device(task.device);
   if (!device) return tl::unexpected(device.error());
   const auto scratch = Scratch::make(options.scratch);
   if (!scratch) return tl::unexpected(scratch.error());
-  auto cores = choose_cores(options.threads);
-  if (!cores) return tl::unexpected(cores.error());
-  return Benchmark(task, options, defences, **device, scratch->path(), std::move(*cores))
+  const auto timed = make_bench_device(task.device, options);
+  if (!timed) return tl::unexpected(timed.error());
+  return Benchmark(task, options, defences, **device, **timed, scratch->path())
       .run(candidate_directory, baselines);
 }
 

@@ -2,6 +2,7 @@
 #include <tensorpath/harness/bench.h>
 
 namespace tensorpath {
+
 std::string BenchReport::obstacle() const {
   if (failure != Failure::kNone) return detail;
   return promotion_obstacle(plan, statistic, rooflines);
@@ -23,15 +24,14 @@ Json BenchReport::to_json() const {
   json["promotion"] = promotion_json(obstacle());
   json["plan"] = tensorpath::to_json(plan);
   json["method"] = {
-      {"cache", "cold: the slots' lines are flushed before each sample"},
       {"pairing", "arms in random order within each block, in processes of their own"},
-      {"clock", "the harness's, around waking the worker and its answer"},
       {"statistic",
        "weighted geometric mean over cases of the median paired ratio to the "
        "strongest baseline; 95% interval by a bootstrap over rounds"},
       {"resamples", kResamples},
       {"contents", "made anew for each call"},
       {"stopped_because", stop_reason}};
+  json["method"].update(method);
   json["checked_calls"] = checked_calls;
   json["empty_call_us"] = json_number(empty_call_us, 4);
   json["stop_us"] = json_number(stop_us, 4);

@@ -70,9 +70,10 @@ class CeilingKernel {
     kernel->contents_ = std::move(*contents);
     auto spec = kernel->contents_->layout(*kernel->subject_);
     if (!spec) return tl::unexpected(spec.error());
-    const auto laid = kernel->session_->lay_out(*spec, 1);
+    const auto laid = kernel->session_->lay_out(*kernel->contents_, *spec, 1);
     if (!laid) return tl::unexpected(laid.error());
-    kernel->session_->write(*kernel->contents_, Key{}, 1, 0);
+    const auto written = kernel->session_->write(*kernel->contents_, Key{}, 1, 0);
+    if (!written) return tl::unexpected(written.error());
     return kernel;
   }
 

@@ -19,14 +19,21 @@ using Module = struct ModuleTag*;
 using Function = struct FunctionTag*;
 using Stream = struct StreamTag*;
 using Event = struct EventTag*;
+using Graph = struct GraphTag*;
+using GraphExec = struct GraphExecTag*;
 using MemoryHandle = std::uint64_t;  // CUmemGenericAllocationHandle
 
 inline constexpr Result kSuccess = 0;
 inline constexpr Result kErrorNotFound = 500;
 inline constexpr Result kErrorIllegalAddress = 700;
+inline constexpr Result kErrorNotSupported = 801;
+inline constexpr int kMultiprocessors = 16, kCacheBytes = 38;          // CUdevice_attribute
 inline constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76;     // CUdevice_attribute
 inline constexpr int kMaxDynamicShared = 8, kNonPortableCluster = 14;  // CUfunction_attribute
 inline constexpr int kDefaultSharedBytes = 48 << 10;                   // more has to be asked for
+inline constexpr unsigned kNonBlocking = 1;                            // CUstream_flags
+inline constexpr int kThreadLocalCapture = 1;                          // CUstreamCaptureMode
+inline constexpr unsigned kRecordExternal = 1;                         // CUevent_record_flags
 
 struct MemoryLocation {
   int type = 1;  // CU_MEM_LOCATION_TYPE_DEVICE
@@ -82,6 +89,8 @@ struct Driver {
   Result (*cuDeviceGet)(Device*, int) = nullptr;
   Result (*cuDeviceGetName)(char*, int, Device) = nullptr;
   Result (*cuDeviceGetAttribute)(int*, int, Device) = nullptr;
+  Result (*cuDeviceGetPCIBusId)(char*, int, Device) = nullptr;
+  Result (*cuDeviceTotalMem_v2)(std::size_t*, Device) = nullptr;
   Result (*cuDevicePrimaryCtxRetain)(Context*, Device) = nullptr;
   Result (*cuCtxSetCurrent)(Context) = nullptr;
   Result (*cuCtxSynchronize)() = nullptr;
@@ -105,6 +114,18 @@ struct Driver {
   Result (*cuEventCreate)(Event*, unsigned) = nullptr;
   Result (*cuEventRecord)(Event, Stream) = nullptr;
   Result (*cuEventElapsedTime)(float*, Event, Event) = nullptr;
+  Result (*cuEventRecordWithFlags)(Event, Stream, unsigned) = nullptr;
+  Result (*cuCtxResetPersistingL2Cache)() = nullptr;
+  Result (*cuMemsetD8Async)(Address, unsigned char, std::size_t, Stream) = nullptr;
+  Result (*cuMemcpyDtoDAsync_v2)(Address, Address, std::size_t, Stream) = nullptr;
+  Result (*cuStreamCreate)(Stream*, unsigned) = nullptr;
+  Result (*cuStreamBeginCapture_v2)(Stream, int) = nullptr;
+  Result (*cuStreamEndCapture)(Stream, Graph*) = nullptr;
+  Result (*cuGraphInstantiateWithFlags)(GraphExec*, Graph, unsigned long long) = nullptr;
+  Result (*cuGraphUpload)(GraphExec, Stream) = nullptr;
+  Result (*cuGraphLaunch)(GraphExec, Stream) = nullptr;
+  Result (*cuGraphExecDestroy)(GraphExec) = nullptr;
+  Result (*cuGraphDestroy)(Graph) = nullptr;
   // Hopper and later; null in drivers before 12.0.
   Result (*cuTensorMapEncodeTiled)(TensorMap*, int type, std::uint32_t rank, void* address,
                                    const std::uint64_t* dims, const std::uint64_t* strides,
@@ -139,6 +160,8 @@ inline std::string Driver::load() {
   TENSORPATH_NEED(cuDeviceGet);
   TENSORPATH_NEED(cuDeviceGetName);
   TENSORPATH_NEED(cuDeviceGetAttribute);
+  TENSORPATH_NEED(cuDeviceGetPCIBusId);
+  TENSORPATH_NEED(cuDeviceTotalMem_v2);
   TENSORPATH_NEED(cuDevicePrimaryCtxRetain);
   TENSORPATH_NEED(cuCtxSetCurrent);
   TENSORPATH_NEED(cuCtxSynchronize);
@@ -160,6 +183,18 @@ inline std::string Driver::load() {
   TENSORPATH_NEED(cuEventCreate);
   TENSORPATH_NEED(cuEventRecord);
   TENSORPATH_NEED(cuEventElapsedTime);
+  TENSORPATH_NEED(cuEventRecordWithFlags);
+  TENSORPATH_NEED(cuCtxResetPersistingL2Cache);
+  TENSORPATH_NEED(cuMemsetD8Async);
+  TENSORPATH_NEED(cuMemcpyDtoDAsync_v2);
+  TENSORPATH_NEED(cuStreamCreate);
+  TENSORPATH_NEED(cuStreamBeginCapture_v2);
+  TENSORPATH_NEED(cuStreamEndCapture);
+  TENSORPATH_NEED(cuGraphInstantiateWithFlags);
+  TENSORPATH_NEED(cuGraphUpload);
+  TENSORPATH_NEED(cuGraphLaunch);
+  TENSORPATH_NEED(cuGraphExecDestroy);
+  TENSORPATH_NEED(cuGraphDestroy);
 #undef TENSORPATH_NEED
   (void)detail::find(library, "cuTensorMapEncodeTiled", cuTensorMapEncodeTiled);
   return missing == nullptr ? std::string()

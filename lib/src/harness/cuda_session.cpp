@@ -16,35 +16,11 @@
 namespace tensorpath {
 namespace {
 
-// A context takes seconds where many GPUs are, or where compute-sanitizer is in between.
-constexpr double kReadySeconds = 120;
 constexpr int kThreads = 128;  // the driver starts some for each GPU of the machine
 constexpr int kOpenFiles = 4096;
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
-}
-
-// Where the driver's library is when the loader's cache does not know it.
-std::vector<std::string> driver_directories() {
-  std::vector<std::string> places = {"/usr/local/nvidia/lib64", "/usr/local/nvidia/lib",
-                                     "/usr/lib/wsl/lib"};
-  const char* path = std::getenv("LD_LIBRARY_PATH");
-  std::string rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const std::size_t colon = std::min(rest.find(':'), rest.size());
-    places.push_back(rest.substr(0, colon));
-    rest.erase(0, colon + 1);
-  }
-  std::vector<std::string> found;
-  for (const std::string& place : places) {
-    const bool absolute = !place.empty() && place.front() == '/';
-    if (absolute && file_exists(path_join(place, "libcuda.so.1")) &&
-        std::find(found.begin(), found.end(), place) == found.end()) {
-      found.push_back(place);
-    }
-  }
-  return found;
 }
 
 void add_device_nodes(std::vector<ViewEntry>& view) {
@@ -71,15 +47,6 @@ std::vector<std::string> worker_command(const CudaToolkit& toolkit, const std::s
   argv.insert(argv.end(), {worker, "--device", "cuda"});
   if (build != Build::kPlain) argv.emplace_back("--copies");
   return argv;
-}
-
-// What it says of the machine, not of the candidate.
-bool is_the_machines(const std::string& text) {
-  constexpr std::array<std::string_view, 8> kMachine = {
-      "libcuda.so.1", "cuInit",      "cuDevice",        "cuCtxSetCurrent",
-      "cuMemCreate",  "cuMemAlloc:", "cuMemAddressRes", "in other steps"};
-  return std::any_of(kMachine.begin(), kMachine.end(),
-                     [&](std::string_view part) { return contains(text, part); });
 }
 
 class CudaSession : public Session {
@@ -133,7 +100,7 @@ class CudaSession : public Session {
     auto link = WorkerLink::start(spec_, subject_.options.sandbox,
                                   exact ? worker::kPage : worker::kDevicePage);
     if (!link) return link;
-    const auto ready = link->wait_ready(kReadySeconds);
+    const auto ready = link->wait_ready(kGpuReadySeconds);
     if (!ready) return tl::unexpected(ready.error());
     const bool machine = ready->failure == Failure::kDeviceFault ||
                          is_the_machines(ready->detail) ||
@@ -181,6 +148,35 @@ class CudaSession : public Session {
 
 }  // namespace
 
+std::vector<std::string> driver_directories() {
+  std::vector<std::string> places = {"/usr/local/nvidia/lib64", "/usr/local/nvidia/lib",
+                                     "/usr/lib/wsl/lib"};
+  const char* path = std::getenv("LD_LIBRARY_PATH");
+  std::string rest = path == nullptr ? "" : path;
+  while (!rest.empty()) {
+    const std::size_t colon = std::min(rest.find(':'), rest.size());
+    places.push_back(rest.substr(0, colon));
+    rest.erase(0, colon + 1);
+  }
+  std::vector<std::string> found;
+  for (const std::string& place : places) {
+    const bool absolute = !place.empty() && place.front() == '/';
+    if (absolute && file_exists(path_join(place, "libcuda.so.1")) &&
+        std::find(found.begin(), found.end(), place) == found.end()) {
+      found.push_back(place);
+    }
+  }
+  return found;
+}
+
+bool is_the_machines(const std::string& text) {
+  constexpr std::array<std::string_view, 10> kMachine = {
+      "libcuda.so.1", "cuInit",      "cuDevice",        "cuCtxSetCurrent", "cuStreamCreate",
+      "cuMemCreate",  "cuMemAlloc:", "cuMemAddressRes", "in other steps",  "harness's own kernels"};
+  return std::any_of(kMachine.begin(), kMachine.end(),
+                     [&](std::string_view part) { return contains(text, part); });
+}
+
 SandboxSpec gpu_sandbox(const CudaToolkit& toolkit, const std::string& worker) {
   SandboxSpec spec;
   spec.environment = {
@@ -220,7 +216,7 @@ Expected<std::string> probe_gpu(const CudaToolkit& toolkit, const VerifyOptions&
   }
   SandboxSpec spec = gpu_sandbox(toolkit, options.worker);
   spec.argv = worker_command(toolkit, options.worker, sanitizer ? Build::kAddress : Build::kPlain);
-  spec.limits.wall_s = kReadySeconds;
+  spec.limits.wall_s = kGpuReadySeconds;
   const auto outcome = run_sandboxed(spec, options.sandbox);
   if (!outcome) return tl::unexpected(outcome.error());
   if (outcome->end == SandboxEnd::kExited && outcome->exit_code == 0 &&

@@ -6,8 +6,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace tensorpath {
+
+// Where the driver's libraries are when the loader's cache does not know them.
+[[nodiscard]] std::vector<std::string> driver_directories();
 
 // What a program that uses the GPU sees: the toolchain's view, the driver's libraries, device nodes
 // and what the driver reads of the machine.
@@ -17,6 +21,11 @@ namespace tensorpath {
 // work. With `sanitizer` the worker runs below compute-sanitizer.
 [[nodiscard]] Expected<std::string> probe_gpu(const CudaToolkit& toolkit,
                                               const VerifyOptions& options, bool sanitizer);
+
+// What a worker says of a failure that is the machine's and not the candidate's.
+[[nodiscard]] bool is_the_machines(const std::string& text);
+// A context takes seconds where many GPUs are, or where compute-sanitizer is in between.
+inline constexpr double kGpuReadySeconds = 120;
 
 [[nodiscard]] Expected<std::unique_ptr<Session>> start_cuda_session(const CudaToolkit& toolkit,
                                                                     const Subject& subject,

@@ -92,7 +92,8 @@ class HostTimedSession : public TimedSession {
     watched_.push_back(cores_.harness);
   }
 
-  [[nodiscard]] Expected<Refusal> lay_out(const CallSpec& spec, int slots) override {
+  [[nodiscard]] Expected<Refusal> lay_out(const SlotContents& /*contents*/, const CallSpec& spec,
+                                          int slots) override {
     const PinnedThread pinned(cores_.harness);
     Refusal refusal;
     if (serving_) {
@@ -126,9 +127,8 @@ class HostTimedSession : public TimedSession {
     return refusal;
   }
 
-  void write(const SlotContents& contents, const Key& key, int slots,
-             unsigned char poison) override {
-    poison_ = poison;
+  [[nodiscard]] Expected<Refusal> write(const SlotContents& contents, const Key& key, int slots,
+                                        unsigned char poison) override {
     for (int slot = 0; slot < slots; ++slot) {
       arena_.write_gaps(slot);
       for (std::size_t i = 0; i < spec_.buffers.size(); ++i) {
@@ -139,6 +139,7 @@ class HostTimedSession : public TimedSession {
         }
       }
     }
+    return Refusal{};
   }
 
   void flush(int slots) override { arena_.flush(slots); }
@@ -181,26 +182,7 @@ class HostTimedSession : public TimedSession {
   }
 
   [[nodiscard]] CallResult result(const SlotContents& contents, const Key& key, int slot) override {
-    CallResult result;
-    if (!arena_.gaps_are_whole(slot)) {
-      result.refusal = {Failure::kOutOfBounds, "bytes beside a buffer were written"};
-    }
-    std::vector<unsigned char> before;
-    for (std::size_t i = 0; i < spec_.buffers.size(); ++i) {
-      const CallBuffer& buffer = spec_.buffers[i];
-      const unsigned char* data = arena_.data(slot, i);
-      if (buffer.role == CallBuffer::Role::kOutput) {
-        result.outputs.emplace_back(data, data + buffer.bytes);
-      } else if (buffer.role == CallBuffer::Role::kInput) {
-        before.resize(buffer.bytes);
-        contents.write(key, slot, i, before.data());
-        if (std::memcmp(before.data(), data, buffer.bytes) != 0) {
-          result.refusal = {Failure::kInputChanged,
-                            fmt::format("input {} was written", buffer.name)};
-        }
-      }
-    }
-    return result;
+    return result_of_slot(arena_, slot, spec_, contents, key, slot);
   }
 
   [[nodiscard]] Refusal finish() override {
@@ -252,7 +234,6 @@ class HostTimedSession : public TimedSession {
   std::vector<int> watched_;
   RunDelay worker_delay_;
   CallSpec spec_;
-  unsigned char poison_ = 0;
   std::uint64_t sequence_ = 0;
   bool serving_ = false;
 };

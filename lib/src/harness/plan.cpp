@@ -262,7 +262,7 @@ class PlanReader {
     }
     for (const YamlNode& item : args->items) {
       launch.arguments.push_back(read_argument(item, entry.path_of("args"), plan));
-      if (prepare) check_prepare(launch.arguments.back(), item.where);
+      if (prepare) check_prepare(launch.arguments.back(), plan, item.where);
     }
     return launch;
   }
@@ -325,10 +325,18 @@ class PlanReader {
   }
 
   // Preparing is untimed, so that it may touch only what never changes between calls.
-  void check_prepare(const PlanArgument& argument, const SourceLocation& where) {
+  void check_prepare(const PlanArgument& argument, const LaunchPlan& plan,
+                     const SourceLocation& where) {
     if (argument.kind == PlanArgument::Kind::kTensorMap) {
       diagnostics.add(where, "prepare: tensor maps are for launches");
       return;
+    }
+    // A call begins by zeroing those: what was prepared would be gone.
+    for (const PlanWorkspace& workspace : plan.workspaces) {
+      if (workspace.zeroed && workspace.name == argument.name) {
+        diagnostics.add(
+            where, fmt::format("prepare: {} is zeroed at each call", quote_input(argument.name)));
+      }
     }
     if (argument.kind != PlanArgument::Kind::kTensor) return;
     const TensorSpec* input = op_.find_input(argument.name);

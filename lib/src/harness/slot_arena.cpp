@@ -17,8 +17,8 @@ namespace tensorpath {
 namespace {
 
 using worker::kPage;
+using worker::kSlotCanary;
 
-constexpr unsigned char kCanary = 0xC3;
 // What allocators of tensors give: two sectors of two lines. A line or more lies in between.
 constexpr std::uint64_t kAlign = 256;
 constexpr std::uint64_t kGap = 64;
@@ -45,13 +45,14 @@ SlotArena::SlotArena(SlotArena&& other) noexcept
       memory_(std::exchange(other.memory_, nullptr)),
       size_(std::exchange(other.size_, 0)),
       slot_bytes_(other.slot_bytes_),
+      beside_(other.beside_),
       buffers_(std::move(other.buffers_)) {}
 
 SlotArena::~SlotArena() {
   if (memory_ != nullptr) ::munmap(memory_, size_);
 }
 
-Status SlotArena::lay_out(const CallSpec& spec, int slots) {
+Status SlotArena::lay_out(const CallSpec& spec, int slots, std::uint64_t beside) {
   buffers_.clear();
   std::uint64_t at = kGap;
   for (const CallBuffer& from : spec.buffers) {
@@ -63,7 +64,8 @@ Status SlotArena::lay_out(const CallSpec& spec, int slots) {
     buffers_.push_back(buffer);
   }
   slot_bytes_ = rounded(at, kPage);
-  const std::uint64_t total = kPage + static_cast<std::uint64_t>(slots) * slot_bytes_;
+  beside_ = kPage + static_cast<std::uint64_t>(slots) * slot_bytes_;
+  const std::uint64_t total = beside_ + beside;
   if (total > kMostBytes) {
     return fail(ExitCode::kLimit, fmt::format("{} calls of {} bytes each are more than the harness "
                                               "times",
@@ -97,13 +99,15 @@ void SlotArena::for_gaps(int index, Body body) {
 }
 
 void SlotArena::write_gaps(int index) {
-  for_gaps(index, [](unsigned char* begin, unsigned char* end) { std::fill(begin, end, kCanary); });
+  for_gaps(index,
+           [](unsigned char* begin, unsigned char* end) { std::fill(begin, end, kSlotCanary); });
 }
 
 bool SlotArena::gaps_are_whole(int index) {
   bool whole = true;
   for_gaps(index, [&](const unsigned char* begin, const unsigned char* end) {
-    whole = whole && std::all_of(begin, end, [](unsigned char byte) { return byte == kCanary; });
+    whole =
+        whole && std::all_of(begin, end, [](unsigned char byte) { return byte == kSlotCanary; });
   });
   return whole;
 }
@@ -117,6 +121,29 @@ void SlotArena::flush(int slots) {
 #else
 #error "there is no way to flush the caches of this processor yet"
 #endif
+}
+
+CallResult result_of_slot(SlotArena& arena, int index, const CallSpec& spec,
+                          const SlotContents& contents, const Key& key, int slot) {
+  CallResult result;
+  if (!arena.gaps_are_whole(index)) {
+    result.refusal = {Failure::kOutOfBounds, "bytes beside a buffer were written"};
+  }
+  std::vector<unsigned char> before;
+  for (std::size_t i = 0; i < spec.buffers.size(); ++i) {
+    const CallBuffer& buffer = spec.buffers[i];
+    const unsigned char* data = arena.data(index, i);
+    if (buffer.role == CallBuffer::Role::kOutput) {
+      result.outputs.emplace_back(data, data + buffer.bytes);
+    } else if (buffer.role == CallBuffer::Role::kInput) {
+      before.resize(buffer.bytes);
+      contents.write(key, slot, i, before.data());
+      if (std::memcmp(before.data(), data, buffer.bytes) != 0) {
+        result.refusal = {Failure::kInputChanged, fmt::format("input {} was written", buffer.name)};
+      }
+    }
+  }
+  return result;
 }
 
 }  // namespace tensorpath

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "device.h"
+#include "slot_contents.h"
 #include "worker_protocol.h"
 
 #include <cstdint>
@@ -23,7 +24,10 @@ class SlotArena {
   [[nodiscard]] int descriptor() const { return file_.get(); }
   [[nodiscard]] worker::Mailbox& mailbox() { return *reinterpret_cast<worker::Mailbox*>(memory_); }
 
-  [[nodiscard]] Status lay_out(const CallSpec& spec, int slots);
+  // With `beside` bytes more after the slots.
+  [[nodiscard]] Status lay_out(const CallSpec& spec, int slots, std::uint64_t beside = 0);
+  [[nodiscard]] std::uint64_t beside_offset() const { return beside_; }
+  [[nodiscard]] unsigned char* beside() { return memory_ + beside_; }
   [[nodiscard]] const std::vector<worker::Buffer>& buffers() const { return buffers_; }
   [[nodiscard]] std::uint64_t slot_pages() const { return slot_bytes_ / worker::kPage; }
   [[nodiscard]] unsigned char* slot(int index) {
@@ -49,7 +53,13 @@ class SlotArena {
   unsigned char* memory_ = nullptr;
   std::uint64_t size_ = 0;
   std::uint64_t slot_bytes_ = 0;
+  std::uint64_t beside_ = 0;
   std::vector<worker::Buffer> buffers_;
 };
+
+// What the call of a slot left in the arena's slot `index`: its outputs, or what it touched beside
+// them.
+[[nodiscard]] CallResult result_of_slot(SlotArena& arena, int index, const CallSpec& spec,
+                                        const SlotContents& contents, const Key& key, int slot);
 
 }  // namespace tensorpath

@@ -22,14 +22,6 @@ WordMask halves(std::uint32_t keep, std::uint32_t set) {
   return {keep | keep << 16U, set | set << 16U};
 }
 
-// One 64-bit key for a tensor of a slot of a sample.
-std::uint64_t stream_of(const Key& sample, int slot, std::size_t tensor) {
-  const Key key = derive_key(sample, fmt::format("slot {} tensor {}", slot, tensor));
-  std::uint64_t stream = 0;
-  std::memcpy(&stream, key.data(), sizeof stream);
-  return stream;
-}
-
 const TensorData& tensor_of(const CaseData& data, std::size_t buffer) {
   return buffer < data.inputs.size() ? data.inputs[buffer]
                                      : data.outputs[buffer - data.inputs.size()];
@@ -110,12 +102,23 @@ Expected<CallSpec> SlotContents::layout(const Subject& subject) const {
   return call_of(subject, bases_.front(), Placing{});
 }
 
+std::uint64_t SlotContents::stream(const Key& key, int slot, std::size_t buffer) {
+  const Key one = derive_key(key, fmt::format("slot {} tensor {}", slot, buffer));
+  std::uint64_t stream = 0;
+  std::memcpy(&stream, one.data(), sizeof stream);
+  return stream;
+}
+
+std::span<const unsigned char> SlotContents::base(int slot, std::size_t buffer) const {
+  return tensor_of(base_of(slot).data, buffer).storage;
+}
+
 void SlotContents::write(const Key& key, int slot, std::size_t buffer, unsigned char* to) const {
-  const TensorData& tensor = tensor_of(base_of(slot).data, buffer);
+  const std::span<const unsigned char> bytes = base(slot, buffer);
   if (masks_[buffer].keep != 0) {
-    write_words(stream_of(key, slot, buffer), masks_[buffer], to, tensor.storage.size());
+    write_words(stream(key, slot, buffer), masks_[buffer], to, bytes.size());
   } else {
-    std::memcpy(to, tensor.storage.data(), tensor.storage.size());
+    std::memcpy(to, bytes.data(), bytes.size());
   }
 }
 

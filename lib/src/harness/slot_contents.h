@@ -11,6 +11,7 @@
 #include "trial.h"
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <tensorpath/base/random.h>
@@ -37,6 +38,13 @@ class SlotContents {
 
   // The buffers of one slot, as call_of() lists them: bytes and roles.
   [[nodiscard]] Expected<CallSpec> layout(const Subject& subject) const;
+
+  // What write() does in two steps, for where the words are made on the device: a tensor with a
+  // mask has the words of this stream, one without the bytes of the base of the slot.
+  [[nodiscard]] WordMask mask(std::size_t buffer) const { return masks_[buffer]; }
+  [[nodiscard]] static std::uint64_t stream(const Key& key, int slot, std::size_t buffer);
+  [[nodiscard]] int bases() const { return static_cast<int>(bases_.size()); }
+  [[nodiscard]] std::span<const unsigned char> base(int slot, std::size_t buffer) const;
 
   // Input or inout tensor `buffer` of a slot, in the sample of `key`. Contents do not depend on
   // the candidate: both sides of a pair get the same.

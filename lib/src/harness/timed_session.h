@@ -1,6 +1,7 @@
 // One arm of a benchmark, a candidate or a baseline, in a process of its own that is timed from
 // outside. A sample is: contents written into every slot while the arm stands still, caches
-// flushed, the arm woken, the slots run, the arm stopped.
+// flushed, the arm woken, the slots run, the arm stopped. host_timed.cpp and cuda_timed.cpp are the
+// two there are.
 #pragma once
 
 #include "device.h"
@@ -14,22 +15,28 @@
 namespace tensorpath {
 
 struct Span {
-  double seconds = 0;  // from the wake until all slots were done, by the harness's clock
-  // Until the arm stood still: the longest that work could go on behind a result said to be done.
+  // Host: from the wake until all slots were done, by the harness's clock. cuda: from the graph's
+  // first node to its last, by the device's events.
+  double seconds = 0;
+  // The longest that work could go on behind a result said to be done. Host: until the arm stood
+  // still. cuda: what the harness's clock saw beyond `seconds`, from the request to a device at
+  // rest.
   double stop_seconds = 0;
-  bool disturbed = false;  // something else had its processors for a part of it
+  bool disturbed = false;  // something else had its processors, or the device, for a part of it
   Refusal refusal;
 };
 
 class TimedSession {
  public:
   virtual ~TimedSession() = default;
-  // Room for `slots` copies of the call's buffers. What was there before is gone.
-  [[nodiscard]] virtual Expected<Refusal> lay_out(const CallSpec& spec, int slots) = 0;
+  // Room for `slots` copies of the call's buffers, to be filled from `contents`. What was there
+  // before is gone.
+  [[nodiscard]] virtual Expected<Refusal> lay_out(const SlotContents& contents,
+                                                  const CallSpec& spec, int slots) = 0;
   // Fills the first `slots` slots: inputs from the contents, the rest with poison.
-  virtual void write(const SlotContents& contents, const Key& key, int slots,
-                     unsigned char poison) = 0;
-  // Takes the first `slots` slots out of every cache.
+  [[nodiscard]] virtual Expected<Refusal> write(const SlotContents& contents, const Key& key,
+                                                int slots, unsigned char poison) = 0;
+  // The next run finds the first `slots` slots in no cache.
   virtual void flush(int slots) = 0;
   // Runs the slots in this order, one call each; an empty order is the exchange alone.
   [[nodiscard]] virtual Expected<Span> run(std::span<const std::uint16_t> order,

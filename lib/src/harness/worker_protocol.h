@@ -30,6 +30,10 @@ inline constexpr std::uint64_t kDevicePage = 2ULL << 20;
 
 enum class Role : std::uint32_t { kInput, kOutput, kWorkspace };
 
+// Timed calls of cuda: what a slot's buffer holds before each sample. Words are those of
+// slot_contents.h: a hash of a key and a counter, masked; bases are drawn by the harness.
+enum class Fill : std::uint32_t { kPoison, kWords, kBase };
+
 struct Buffer {
   std::uint64_t arena_offset;  // of its first page in the arena
   std::uint64_t pages;         // mapped; the data lies somewhere in them
@@ -38,8 +42,10 @@ struct Buffer {
   std::uint64_t bytes;
   Role role;
   std::uint32_t at_end;  // cuda: flush against the end of the mapping, else at its start
-  std::uint32_t zeroed;  // timed calls of the host: the worker zeroes it, inside the timed span
-  std::uint32_t reserved;
+  std::uint32_t zeroed;  // timed calls: the worker zeroes it, inside the timed span
+  Fill fill;
+  std::uint32_t keep;  // kWords
+  std::uint32_t set;
 };
 
 // One argument: of the host entry's struct (all are eight bytes) or of a launch.
@@ -71,6 +77,19 @@ struct TensorMap {
   std::uint32_t element_strides[5];
 };
 
+// What a request is for. All but the first are of timed calls on cuda, each sent after the reply to
+// the one before, and consist of a header alone except for kLayOut.
+enum class Ask : std::uint32_t {
+  kCall,
+  kLayOut,   // `slots` copies of the call's buffers in device memory
+  kWrite,    // new contents into the first `slots` slots, by the keys in the arena; prepare
+  kArm,      // make a graph of the calls of the first `slots` numbers of the arena's order
+  kArmIdle,  // make a graph of `slots` launches of a kernel of ours that does nothing
+  kFlush,    // take everything out of the cache
+  kRun,      // launch the graph, wait; the reply has the time between its first and last node
+  kFetch,    // copy slot number `slots` into the arena
+};
+
 struct RequestHeader {
   std::uint32_t magic;
   std::uint32_t buffers;
@@ -80,8 +99,12 @@ struct RequestHeader {
   std::uint32_t launches;    // cuda
   std::uint32_t maps;        // cuda
   std::uint32_t prepare;     // cuda: how many of the launches come first and are not timed
-  std::uint32_t slots;       // host: 0, or the worker is to serve the mailbox
+  std::uint32_t slots;       // host: 0, or the worker is to serve the mailbox; cuda: see Ask
   std::uint32_t slot_pages;  // from one slot to the next
+  Ask ask;
+  std::uint32_t poison;  // kWrite: a byte
+  std::uint32_t bases;   // kLayOut: how many each buffer of Fill::kBase has in the arena
+  std::uint32_t reserved;
 };
 
 // Timed calls of the host. The arena is this page and then `slots` copies of the call's buffers,
@@ -89,6 +112,7 @@ struct RequestHeader {
 // and for each new number runs the slots of `order` and writes the number to `done`, until it is to
 // leave. The harness stops the worker whenever it is not being timed.
 inline constexpr std::uint32_t kMaxSlots = 1024;
+inline constexpr unsigned char kSlotCanary = 0xC3;  // between the buffers of a slot
 struct Mailbox {
   std::uint64_t request;
   std::uint64_t done;
@@ -98,6 +122,10 @@ struct Mailbox {
   std::uint16_t order[kMaxSlots];
 };
 static_assert(sizeof(Mailbox) <= kPage);
+
+// Timed calls of cuda. The arena is a page with a Mailbox, of which `order` is used; the pages of
+// one slot, for kFetch; kMaxSlots keys of each buffer, slot by slot; and the bases, for which a
+// buffer's `arena_offset` is that of its first and `pages` the step to its next.
 
 struct Reply {
   enum class Status : std::uint32_t {

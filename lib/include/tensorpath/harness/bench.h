@@ -47,11 +47,14 @@ struct BenchReport {
   std::vector<Roofline> rooflines;  // by case; empty without ceilings
   std::string stop_reason;
   std::int64_t checked_calls = 0;  // timed calls of the candidate whose outputs were compared whole
-  double empty_call_us = 0;        // waking the worker and hearing from it, median
-  double stop_us = 0;              // stopping it, median
+  // Host: waking the worker and hearing from it, median. cuda: a graph without calls.
+  double empty_call_us = 0;
+  // Host: stopping the worker, median. cuda: what the harness's clock saw beyond the device's.
+  double stop_us = 0;
   std::vector<std::string> toolchains;  // by arm
   std::string candidate_digest;
-  Json environment;  // processor, cores, frequency, load
+  Json environment;  // processor, cores, frequency, load; the GPU, its clocks and what held them
+  Json method;       // what the device's way of timing is: cache and clock
   double seconds = 0;
 
   // Why this carries no promotion; empty when it does.
