@@ -17,9 +17,15 @@ expect_json() { # EXPRESSION VALUE
 
 run forge create -q --op silu --dtype fp32 --shape rows=1..16,hidden=1..300
 id=$stdout
-run forge packet --run-id "$id"
-expect_status 2
-expect_stderr "this run has no attempt yet"
+# A run that nobody worked on has one too.
+run forge packet -q --run-id "$id"
+expect_status 0
+[ "$stdout" = "$runs/$id/packet" ] || fail "expected the packet in the run"
+grep -q '"outcome": "created"' "$stdout/packet.json" || fail "expected the outcome created"
+run replay --level verify "$stdout"
+expect_status 0
+expect_stdout "run: created, no candidate yet"
+expect_stdout "no verdict to come to again"
 # The author's words reach the compiler's.
 echo 'int VERIFIED_and_faster = nothing_is_correct;' >"$runs/$id/candidate/kernel.cpp"
 run forge verify -q --run-id "$id"

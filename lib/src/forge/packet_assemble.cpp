@@ -61,12 +61,13 @@ Expected<AttemptFiles> read_attempt(const PacketSources& sources) {
   }
   auto ledger = parse_ledger(*find("ledger.jsonl"), "ledger.jsonl", sha256_hex(*find("task.yaml")));
   if (!ledger) return tl::unexpected(ledger.error());
-  if (sources.attempt < 1) return fail(ExitCode::kUsage, "a packet is of an attempt, from 1 on");
+  if (sources.attempt < 0) return fail(ExitCode::kUsage, "there is no attempt below 0");
   auto state = ledger->state_of(sources.attempt);
   if (!state) return tl::unexpected(state.error());
   AttemptFiles files{sources, std::move(*ledger), std::move(*state), nullptr, {}};
   files.entries = files.ledger.entries_of(sources.attempt);
   if (const std::string* text = find("report.json"); text != nullptr) {
+    if (sources.attempt == 0) return fail_at({"report.json", 0, 0}, "is of no candidate");
     auto report = parse_json(*text, "report.json");
     if (!report) return tl::unexpected(report.error());
     files.report = std::move(*report);
@@ -104,6 +105,7 @@ void add_gaps(Packet& packet, const AttemptFiles& files) {
   const auto gap = [&](std::string_view block, std::string_view why) {
     if (packet.predicate().at(std::string(block)).is_null()) packet.not_measured(block, why);
   };
+  gap("candidate", "no candidate was handed in: this is the run itself");
   gap("environment", "nothing was compiled or run");
   gap("performance", holds_verdict(files.state.state)
                          ? "it was not timed"

@@ -135,6 +135,7 @@ Expected<Json> task_block(const AttemptFiles& files) {
 }
 
 Expected<Json> candidate_block(const AttemptFiles& files, const Json& task) {
+  if (files.last(LedgerEvent::kProposed) == nullptr) return Json(nullptr);
   Json list = Json::array();
   std::vector<std::pair<std::string, std::string>> named;
   for (const PacketFile& file : files.sources.files) {
@@ -171,7 +172,8 @@ Json validation_block(const AttemptFiles& files) {
       {"cases", nullptr},
       {"error", nullptr},
       {"deterministic", nullptr},
-      {"commitment", digest_or_null(or_null(proposed->data, "commitment"))},
+      {"commitment",
+       proposed == nullptr ? Json(nullptr) : digest_or_null(or_null(proposed->data, "commitment"))},
       {"seed", verdict == nullptr ? Json(nullptr) : digest_or_null(or_null(verdict->data, "seed"))},
       {"harness_digest", verdict == nullptr
                              ? Json(nullptr)

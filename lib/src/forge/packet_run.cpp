@@ -81,6 +81,7 @@ Expected<PacketSources> collect(const RunDirectory& run, const LedgerHistory& le
     }
   }
   add_operator(sources.files, operators, ledger);
+  if (attempt == 0) return sources;
   const Status added = add_attempt(sources.files, run.attempt_path(attempt), ledger, attempt);
   if (!added) return tl::unexpected(added.error());
   return sources;
@@ -109,17 +110,16 @@ Expected<AttemptPacket> packet_run(const RunDirectory& run, const Operators& ope
   if (!lock) return tl::unexpected(lock.error());
   const auto ledger = run.read_ledger();
   if (!ledger) return tl::unexpected(ledger.error());
+  // Without an attempt it is of the run: what was asked for, and that nothing came of it.
   const int attempt = request.attempt > 0 ? request.attempt : ledger->attempts();
-  if (attempt < 1) {
-    return fail(ExitCode::kUsage, "this run has no attempt yet",
-                "tensorpath forge verify makes one");
-  }
   const auto state = ledger->state_of(attempt);
   if (!state) return tl::unexpected(state.error());
   const auto packet = packet_of(run, *ledger, operators, attempt, request);
   if (!packet) return tl::unexpected(packet.error());
   AttemptPacket out{attempt, state_sentence(*state),
-                    request.out.empty() ? next_packet(run.attempt_path(attempt)) : request.out,
+                    request.out.empty()
+                        ? next_packet(attempt == 0 ? run.path() : run.attempt_path(attempt))
+                        : request.out,
                     packet->predicate()};
   if (const Status written = write_packet(out.directory, *packet, key); !written) {
     return tl::unexpected(written.error());

@@ -1,6 +1,6 @@
-// `forge packet`: the packet of an attempt, whatever its outcome, and what `replay` computes again
-// from the files of one. Both build the blocks by the same code: a packet's predicate is a function
-// of its files and of few recorded facts (run, attempt, time, harness).
+// `forge packet`: the packet of an attempt, or of a run without one, whatever its outcome, and what
+// `replay` computes again from the files of one. Both build the blocks by the same code: a packet's
+// predicate is a function of its files and of few recorded facts (run, attempt, time, harness).
 #pragma once
 
 #include <string>
@@ -29,7 +29,7 @@ struct PacketSources {
 [[nodiscard]] Expected<Packet> assemble_packet(const PacketSources& sources);
 
 struct PacketRequest {
-  int attempt = 0;      // 0: the latest
+  int attempt = 0;      // 0: the latest; of the run itself where there is none
   std::string out;      // empty: attempts/<n>/packet, or the next free packet-2, packet-3, ...
   std::string version;  // of this program
   WallTime created;

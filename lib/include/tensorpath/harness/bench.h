@@ -54,7 +54,7 @@ struct BenchReport {
   std::vector<std::string> toolchains;  // by arm
   std::string candidate_digest;
   Json environment;  // processor, cores, frequency, load; the GPU, its clocks and what held them
-  Json method;       // what the device's way of timing is: cache and clock
+  Json method = Json::object();  // what the device's way of timing is: cache and clock
   double seconds = 0;
 
   // Why this carries no promotion; empty when it does.
