@@ -43,6 +43,8 @@ void add_run_option(CLI::App& command, ForgeOptions& options);
 
 void add_forge_bench(CLI::App& group, Session& session,
                      const std::shared_ptr<ForgeOptions>& options);
+void add_forge_export(CLI::App& group, Session& session,
+                      const std::shared_ptr<ForgeOptions>& options);
 void add_forge_packet(CLI::App& group, Session& session,
                       const std::shared_ptr<ForgeOptions>& options);
 

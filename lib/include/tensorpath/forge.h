@@ -5,6 +5,7 @@
 #include <tensorpath/forge/bench_run.h>
 #include <tensorpath/forge/claims.h>
 #include <tensorpath/forge/create_run.h>
+#include <tensorpath/forge/export.h>
 #include <tensorpath/forge/ledger.h>
 #include <tensorpath/forge/packet_run.h>
 #include <tensorpath/forge/run_directory.h>

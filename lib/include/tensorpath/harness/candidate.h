@@ -67,6 +67,12 @@ struct KernelCandidate {
   [[nodiscard]] const std::string* find(std::string_view name) const;
 };
 
+// SHA-256 over names and contents; files sorted by name.
+[[nodiscard]] std::string candidate_digest(
+    const std::vector<std::pair<std::string, std::string>>& files);
+// What a candidate may consist of: its source ("kernel.cpp", "kernel.cu") first.
+[[nodiscard]] std::vector<std::string> candidate_file_names(DeviceKind kind);
+
 // Why a candidate cannot be taken, for the report.
 struct Refusal {
   Failure failure = Failure::kNone;
