@@ -8,6 +8,8 @@ namespace tensorpath::forge {
 // Every name that the templates of kernels/export/torch ask for of the operator.
 [[nodiscard]] Replacements tensor_names(const ExportSubject& subject);
 
+// Names for launch.h and launch.c, and for the extension that calls them.
+[[nodiscard]] Replacements launcher_names(const ExportSubject& subject);
 // launch.h, launch.<suffix>, and, as C++, cubin.cpp: the cubin in the program.
 [[nodiscard]] Expected<std::vector<ExportFile>> launcher_files(const ExportSubject& subject,
                                                                const std::string& suffix);

@@ -55,12 +55,19 @@ Replacements torch_names(const ExportSubject& subject) {
   const bool host = subject.task.device == DeviceKind::kHost;
   Replacements names = common_names(subject);
   for (auto& [name, text] : tensor_names(subject)) names[name] = text;
+  if (!host) {
+    for (auto& [name, text] : launcher_names(subject)) names[name] = text;
+  }
   const int version =
       registry::version_of(subject.entry.id, registry::kernel_name(subject.entry)).value_or(1);
   names["VERSION"] = fmt::to_string(version);
   names["INCLUDES"] =
-      host ? "" : "#include <c10/cuda/CUDAGuard.h>\n#include <c10/cuda/CUDAStream.h>\n";
-  names["TARGET_CODE"] = "";
+      host ? ""
+           : fmt::format(
+                 "#include <c10/cuda/CUDAGuard.h>\n#include <c10/cuda/CUDAStream.h>\n\n"
+                 "#include <map>\n#include <mutex>\n#include \"launch.h\"\n\n"
+                 "extern const unsigned char {}_cubin[];\n",
+                 subject.identifier());
   names["DISPATCH_KEY"] = host ? "CPU" : "CUDA";
   names["TORCH_DEVICE"] = host ? "torch::kCPU" : "torch::kCUDA";
   names["BACKEND"] = names["DEVICE"] = host ? "cpu" : "cuda";

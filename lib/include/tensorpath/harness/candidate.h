@@ -57,6 +57,7 @@ struct LaunchPlan {
   std::vector<PlanTensorMap> tensor_maps;
   std::vector<PlanLaunch> prepare;   // repack static inputs, before and untimed
   std::vector<PlanLaunch> launches;  // none on host
+  std::vector<std::string> expects;  // out of instruction_families()
 };
 
 struct KernelCandidate {
