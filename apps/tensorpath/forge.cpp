@@ -309,6 +309,7 @@ void add_forge(CLI::App& app, Session& session) {
   add_forge_bench(*group, session, options);
   add_forge_packet(*group, session, options);
   add_forge_export(*group, session, options);
+  add_forge_profile(*group, session, options);
 }
 
 }  // namespace tensorpath::cli

@@ -1,6 +1,7 @@
 // Forge's state: run ids, run directories, what may happen to an attempt, and the ledger.
 #pragma once
 
+#include <tensorpath/forge/attempt_profile.h>
 #include <tensorpath/forge/attempt_state.h>
 #include <tensorpath/forge/bench_run.h>
 #include <tensorpath/forge/claims.h>

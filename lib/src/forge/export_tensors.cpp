@@ -264,7 +264,7 @@ class TensorNames {
       if (tensor.given) parameters.push_back("const at::Tensor& " + name);
       list.push_back(tensor.given ? name : "Tensor()");
       if (tensor.output && !tensor.given) {
-        results.push_back(fmt::format("tensors[{}]", tensor.number));
+        results.push_back(fmt::format("tpx_tensors[{}]", tensor.number));
       }
       types.push_back(torch_type(tensor.dtype, false));
       given.emplace_back(tensor.given ? "true" : "false");
@@ -278,11 +278,11 @@ class TensorNames {
     }
     for (const std::string& dim : free_) {
       parameters.push_back("std::int64_t " + dim);
-      attributes += fmt::format("  a.{0} = {0};\n", dim);
+      attributes += fmt::format("  tpx_call.{0} = {0};\n", dim);
     }
     for (const auto& [name, value] : subject_.task.domain.attributes) {
       parameters.push_back((is_integer(name) ? "std::int64_t " : "double ") + name);
-      attributes += fmt::format("  a.{0} = static_cast<double>({0});\n", name);
+      attributes += fmt::format("  tpx_call.{0} = static_cast<double>({0});\n", name);
     }
     out_["RETURN"] = results.empty()       ? "void"
                      : results.size() == 1 ? "at::Tensor"
