@@ -1,6 +1,7 @@
 // The text of an export: formulas as C, templates, and sources that go into a header.
-#include "catch.h"
 #include "forge/export_text.h"
+
+#include "catch.h"
 
 using namespace tensorpath;
 using namespace tensorpath::forge;

@@ -69,7 +69,7 @@ Replacements torch_names(const ExportSubject& subject) {
                  "extern const unsigned char {}_cubin[];\n",
                  subject.identifier());
   names["DISPATCH_KEY"] = host ? "CPU" : "CUDA";
-  names["TORCH_DEVICE"] = host ? "torch::kCPU" : "torch::kCUDA";
+  names["TORCH_DEVICE"] = host ? "c10::DeviceType::CPU" : "c10::DeviceType::CUDA";
   names["BACKEND"] = names["DEVICE"] = host ? "cpu" : "cuda";
   names["EXTENSION"] = host ? "CppExtension" : "CUDAExtension";
   names["LIBRARIES"] = host ? "" : "\n            libraries=[\"cuda\"],";
