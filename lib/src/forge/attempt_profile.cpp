@@ -60,8 +60,8 @@ class Profiler {
     auto report = read_document(path);
     if (!report) return tl::unexpected(report.error());
     report_ = std::move(*report);
-    if (const Status read = read_newest_bench(); !read) return read;
-    if (const Status framed = framework(); !framed) return framed;
+    if (Status read = read_newest_bench(); !read) return read;
+    if (Status framed = framework(); !framed) return framed;
     runtime();
     emitted();
     return {};

@@ -170,13 +170,13 @@ Expected<std::string> kernel_header_text(const ExportSubject& subject) {
   }
   const std::string place = host ? "cpp-header/" : "cuda/";
   Replacements names = section_names(subject, kernel_source);
-  const auto section = from_template(subject, place + "kernel_section.h.in", names);
+  auto section = from_template(subject, place + "kernel_section.h.in", names);
   if (!section) return section;
-  const auto dispatch = from_template(subject, place + "dispatch.h.in", names);
+  auto dispatch = from_template(subject, place + "dispatch.h.in", names);
   if (!dispatch) return dispatch;
-  const auto guards = guards_text(subject);
+  auto guards = guards_text(subject);
   if (!guards) return guards;
-  const auto formula = shared_file(subject, "formula.h");
+  auto formula = shared_file(subject, "formula.h");
   if (!formula) return formula;
   names["SYSTEM_HEADERS"] = includes_of(headers);
   names["KERNEL_HEADER"] = std::string(kernel_header());

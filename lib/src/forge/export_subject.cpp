@@ -126,7 +126,7 @@ Expected<std::string> shared_file(const ExportSubject& subject, const std::strin
 
 Expected<std::string> from_template(const ExportSubject& subject, const std::string& name,
                                     const Replacements& replacements) {
-  const auto text = shared_file(subject, name);
+  auto text = shared_file(subject, name);
   if (!text) return text;
   return fill_template(*text, replacements, name);
 }
