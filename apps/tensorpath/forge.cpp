@@ -136,6 +136,10 @@ std::string summary_of(const VerifyReport& report) {
         report.deterministic ? "" : "; equal inputs gave different bytes");
   }
   for (const KernelResources& kernel : report.resources) text += kernel.to_text() + "\n";
+  if (report.emitted.known()) text += report.emitted.to_text() + "\n";
+  if (!report.emitted.absent.empty()) {
+    text += fmt::format("{}: {}\n", kExpectedCodeAbsent, fmt::join(report.emitted.absent, ", "));
+  }
   if (!report.commitment.empty()) text += fmt::format("commitment {}\n", report.commitment);
   return text + fmt::format("sandbox: {} ({})\n", to_string(report.sandbox), report.sandbox_reason);
 }
@@ -309,6 +313,8 @@ void add_forge(CLI::App& app, Session& session) {
   add_forge_bench(*group, session, options);
   add_forge_promote(*group, session, options);
   add_forge_packet(*group, session, options);
+  add_forge_export(*group, session, options);
+  add_forge_profile(*group, session, options);
 }
 
 }  // namespace tensorpath::cli

@@ -63,6 +63,10 @@ void add_forge_bench(CLI::App& group, Session& session,
                      const std::shared_ptr<ForgeOptions>& options);
 void add_forge_promote(CLI::App& group, Session& session,
                        const std::shared_ptr<ForgeOptions>& options);
+void add_forge_export(CLI::App& group, Session& session,
+                      const std::shared_ptr<ForgeOptions>& options);
+void add_forge_profile(CLI::App& group, Session& session,
+                       const std::shared_ptr<ForgeOptions>& options);
 void add_forge_packet(CLI::App& group, Session& session,
                       const std::shared_ptr<ForgeOptions>& options);
 

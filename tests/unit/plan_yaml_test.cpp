@@ -149,6 +149,25 @@ TEST_CASE("a host kernel's workspace is a formula, and it has no launches") {
   CHECK(has(mistake_of(with_launch("args: []"), DeviceKind::kHost), "a host kernel has none"));
 }
 
+TEST_CASE("a plan says what it expects the compiler to emit") {
+  const KernelTask host = task_of("rmsnorm", DeviceKind::kHost);
+  const auto plan = read_plan("expects: [avx512, fma]", "plan.yaml", host);
+  REQUIRE(plan);
+  CHECK(plan->expects == std::vector<std::string>{"avx512", "fma"});
+  CHECK(mistake_of("expects: [avx51]", DeviceKind::kHost)
+            .find("1:11: expects: there is no family "
+                  "'avx51'") != std::string::npos);
+  CHECK(mistake_of("expects: [avx51]", DeviceKind::kHost).find("did you mean 'avx512'") !=
+        std::string::npos);
+  CHECK(mistake_of("expects: [fma, fma]", DeviceKind::kHost).find("twice") != std::string::npos);
+  CHECK(mistake_of("expects: fma", DeviceKind::kHost).find("expected a list") != std::string::npos);
+  // The host has no tensor cores, a GPU no AVX.
+  CHECK(mistake_of("expects: [wgmma]", DeviceKind::kHost).find("there is no family") !=
+        std::string::npos);
+  CHECK(mistake_of("expects: [avx2]\n" + std::string(kPlan)).find("there is no family") !=
+        std::string::npos);
+}
+
 TEST_CASE("every mistake is named with its place") {
   const std::string text = mistake_of(
       "workspace: {x: {bytes: 4}, p: {byte: 4}}\n"

@@ -16,21 +16,20 @@ std::string_view source_name(DeviceKind kind) {
   return kind == DeviceKind::kCuda ? "kernel.cu" : "kernel.cpp";
 }
 
-// What a kernel or its author may bring along; anything else would only be carried around.
-bool is_known(const std::string& name, DeviceKind kind) {
-  return name == source_name(kind) || name == "plan.yaml" || name == "notes.md" ||
-         name == "kernel.yaml";
-}
+}  // namespace
 
-std::string digest_of(const KernelCandidate& candidate) {
+std::string candidate_digest(const std::vector<std::pair<std::string, std::string>>& files) {
   std::string all;
-  for (const auto& [name, contents] : candidate.files) {
+  for (const auto& [name, contents] : files) {
     all += fmt::format("{}\n{}\n", name, sha256_hex(contents));
   }
   return sha256_hex(all);
 }
 
-}  // namespace
+// What a kernel or its author may bring along; anything else would only be carried around.
+std::vector<std::string> candidate_file_names(DeviceKind kind) {
+  return {std::string(source_name(kind)), "plan.yaml", "notes.md", "kernel.yaml"};
+}
 
 const std::string* KernelCandidate::find(std::string_view name) const {
   for (const auto& file : files) {
@@ -52,6 +51,7 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
   const auto refuse = [&](std::string detail) {
     if (refusal.failure == Failure::kNone) refusal = {Failure::kBadCandidate, std::move(detail)};
   };
+  const std::vector<std::string> known = candidate_file_names(task.device);
   std::size_t bytes = 0;
   for (; it != fs::directory_iterator(); it.increment(error)) {
     const std::string name = it->path().filename().string();
@@ -61,7 +61,7 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
       refuse(fmt::format("{} is no regular file", quote_input(name)));
       continue;
     }
-    if (!is_known(name, task.device)) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
       refuse(fmt::format("{} has no business there: {}, plan.yaml and notes.md do",
                          quote_input(name), source_name(task.device)));
       continue;
@@ -75,7 +75,7 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
     candidate.files.emplace_back(name, std::move(*contents));
   }
   std::sort(candidate.files.begin(), candidate.files.end());
-  candidate.digest = digest_of(candidate);
+  candidate.digest = candidate_digest(candidate.files);
   if (bytes > kMostBytes || candidate.files.size() > kMostFiles) {
     refuse(fmt::format("its files are larger than {} bytes together", kMostBytes));
   }

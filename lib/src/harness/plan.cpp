@@ -9,6 +9,7 @@
 
 #include <tensorpath/base/yaml.h>
 #include <tensorpath/harness/candidate.h>
+#include <tensorpath/harness/emitted_code.h>
 
 namespace tensorpath {
 namespace {
@@ -19,7 +20,9 @@ constexpr std::size_t kMostKernelName = sizeof(worker::Launch::kernel) - 1;
 class PlanReader {
  public:
   explicit PlanReader(const KernelTask& task)
-      : op_(*task.op), host_(task.device == DeviceKind::kHost) {
+      : op_(*task.op),
+        host_(task.device == DeviceKind::kHost),
+        families_(instruction_families(task.device)) {
     for (const DimSpec& dim : op_.dims) names_.insert(dim.name);
     for (const AttributeSpec& attribute : op_.attributes) {
       if (attribute.integer) names_.insert(attribute.name);
@@ -37,6 +40,7 @@ class PlanReader {
     LaunchPlan plan;
     MapReader map(document, "", diagnostics);
     read_workspaces(map, plan);
+    read_expects(map, plan);
     if (host_) {
       refuse_device_keys(map);
     } else {
@@ -166,6 +170,29 @@ class PlanReader {
     const std::size_t most = host_ ? 1 : 8;
     if (plan.workspaces.size() > most) {
       diagnostics.add(node->where, fmt::format("workspace: at most {} here", most));
+    }
+  }
+
+  // Instructions that the author means the compiler to emit.
+  void read_expects(MapReader& map, LaunchPlan& plan) {
+    const YamlNode* node = map.node("expects");
+    if (node == nullptr) return;
+    if (!node->is_sequence() || node->items.empty()) {
+      diagnostics.add(node->where, "expects: expected a list of instruction families",
+                      suggestion("", families_));
+      return;
+    }
+    for (const YamlNode& item : node->items) {
+      if (!item.is_scalar() || !contains(families_, item.scalar)) {
+        diagnostics.add(item.where,
+                        fmt::format("expects: there is no family {}",
+                                    item.is_scalar() ? quote_input(item.scalar) : "of that kind"),
+                        suggestion(item.scalar, families_));
+      } else if (contains(plan.expects, item.scalar)) {
+        diagnostics.add(item.where, fmt::format("expects: {} is there twice", item.scalar));
+      } else {
+        plan.expects.push_back(item.scalar);
+      }
     }
   }
 
@@ -348,6 +375,7 @@ class PlanReader {
 
   const OperatorSpec& op_;
   bool host_;
+  std::vector<std::string> families_;    // of instructions of the device
   std::set<std::string> names_;          // what formulas may use
   std::vector<std::string> tensors_;     // of the operator
   std::vector<std::string> attributes_;  // of the operator

@@ -53,6 +53,17 @@ Json resources_json(const std::vector<KernelResources>& kernels) {
   return list;
 }
 
+// What is worth knowing and turns nothing down.
+Json findings_json(const EmittedCode& code) {
+  Json list = Json::array();
+  if (!code.absent.empty()) {
+    list.push_back({{"finding", kExpectedCodeAbsent},
+                    {"detail", fmt::format("the plan expects {}, and the compiler emitted none",
+                                           fmt::join(code.absent, ", "))}});
+  }
+  return list;
+}
+
 }  // namespace
 
 std::string KernelResources::to_text() const {
@@ -104,6 +115,8 @@ Json VerifyReport::to_json() const {
   json["sandbox"] = {{"level", to_string(sandbox)}, {"reason", sandbox_reason}};
   json["toolchain"] = toolchain;
   json["resources"] = resources_json(resources);
+  json["emitted_code"] = tensorpath::to_json(emitted);
+  json["findings"] = findings_json(emitted);
   json["candidate_digest"] = candidate_digest;
   json["commitment"] = commitment;
   json["seconds"] = json_number(seconds, 4);

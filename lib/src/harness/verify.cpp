@@ -1,3 +1,4 @@
+#include "emitted_code.h"
 #include "scratch.h"
 #include "verification.h"
 
@@ -119,6 +120,10 @@ Expected<Refusal> Verification::compile() {
   report_.toolchain = built_.toolchain;
   report_.resources = built_.resources;
   note_level(built_.level, built_.level_reason);
+  if (built_.refusal.failure != Failure::kNone) return built_.refusal;
+  auto emitted = read_emitted_code(subject_, built_);
+  if (!emitted) return tl::unexpected(emitted.error());
+  report_.emitted = std::move(*emitted);
   return built_.refusal;
 }
 

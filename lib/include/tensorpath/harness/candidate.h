@@ -57,6 +57,7 @@ struct LaunchPlan {
   std::vector<PlanTensorMap> tensor_maps;
   std::vector<PlanLaunch> prepare;   // repack static inputs, before and untimed
   std::vector<PlanLaunch> launches;  // none on host
+  std::vector<std::string> expects;  // out of instruction_families()
 };
 
 struct KernelCandidate {
@@ -66,6 +67,12 @@ struct KernelCandidate {
 
   [[nodiscard]] const std::string* find(std::string_view name) const;
 };
+
+// SHA-256 over names and contents; files sorted by name.
+[[nodiscard]] std::string candidate_digest(
+    const std::vector<std::pair<std::string, std::string>>& files);
+// What a candidate may consist of: its source ("kernel.cpp", "kernel.cu") first.
+[[nodiscard]] std::vector<std::string> candidate_file_names(DeviceKind kind);
 
 // Why a candidate cannot be taken, for the report.
 struct Refusal {

@@ -13,6 +13,7 @@
 #include <tensorpath/base/random.h>
 #include <tensorpath/base/table.h>
 #include <tensorpath/harness/candidate.h>
+#include <tensorpath/harness/emitted_code.h>
 #include <tensorpath/harness/failure.h>
 #include <tensorpath/harness/task.h>
 #include <tensorpath/ops/truth.h>
@@ -84,6 +85,7 @@ struct VerifyReport {
   std::vector<std::string> defences_off;   // only in the self-test
   std::string toolchain;                   // compiler and its version, architecture, flags
   std::vector<KernelResources> resources;  // empty on the host
+  EmittedCode emitted;                     // of a candidate that compiled
   std::string candidate_digest;
   std::string commitment;  // SHA-256 that bound seed, cases and digests before compiling
   std::string seed;        // revealed: hex; empty while nothing was committed

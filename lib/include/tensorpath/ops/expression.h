@@ -64,6 +64,8 @@ class Expression {
     std::int64_t value = 0;
     std::string name;
   };
+  // For who writes the formula down in another language.
+  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
 
  private:
   std::string text_;
