@@ -53,6 +53,15 @@ inline Json report_json(const std::string& digest, const std::string& failure) {
   report["sandbox"] = {{"level", "namespaces"}, {"reason", "user and mount namespaces"}};
   report["toolchain"] = "g++ 12.2.0 -O3";
   report["resources"] = Json::array();
+  report["emitted_code"] = {{"tool", "objdump"},
+                            {"not_read", nullptr},
+                            {"instructions", 640},
+                            {"families", {{"sse", 12}, {"avx512", 120}}},
+                            {"expected", {"avx512", "amx"}},
+                            {"absent", {"amx"}}};
+  report["findings"] =
+      Json::array({{{"finding", "expected_code_absent"},
+                    {"detail", "the plan expects amx, and the compiler emitted none"}}});
   report["candidate_digest"] = digest;
   report["commitment"] = sha256_hex("commitment");
   report["seconds"] = 10.05;

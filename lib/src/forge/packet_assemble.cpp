@@ -110,7 +110,7 @@ void add_gaps(Packet& packet, const AttemptFiles& files) {
   gap("performance", holds_verdict(files.state.state)
                          ? "it was not timed"
                          : "only what holds is timed, and this does not");
-  gap("emitted_code", "no compiler told of registers or spills, as on the host");
+  gap("emitted_code", "nothing was compiled");
   gap("security", "no gate was run to its end");
   gap("agent", "the run does not record who wrote the candidate");
   gap("economics", "no model was paid through this run, and nothing was sold");
@@ -169,8 +169,11 @@ Expected<Packet> assemble(const PacketSources& sources) {
     packet.set("environment", {{"toolchain", files->report.at("toolchain")},
                                {"arm_toolchains", timed->toolchains},
                                {"machine", timed->machine}});
-    const Json& kernels = files->report.at("resources");
-    if (!kernels.empty()) packet.set("emitted_code", {{"kernels", kernels}});
+    if (files->report.at("toolchain") != "") {
+      packet.set("emitted_code", {{"code", files->report.at("emitted_code")},
+                                  {"findings", files->report.at("findings")},
+                                  {"kernels", files->report.at("resources")}});
+    }
   }
   for (Json& one :
        claims_of(files->ledger, sources.attempt, *task, validation, timed->performance)) {
