@@ -3,7 +3,7 @@
 
 install(TARGETS tensorpath RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(TARGETS tensorpath-worker RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tensorpath COMPONENT runtime)
-install(DIRECTORY kernels/ops kernels/baselines kernels/ceilings kernels/export DESTINATION ${CMAKE_INSTALL_DATADIR}/tensorpath/kernels COMPONENT runtime)
+install(DIRECTORY kernels/ops kernels/baselines kernels/ceilings kernels/verified kernels/export DESTINATION ${CMAKE_INSTALL_DATADIR}/tensorpath/kernels COMPONENT runtime)
 install(DIRECTORY data/ DESTINATION ${CMAKE_INSTALL_DATADIR}/tensorpath COMPONENT runtime)
 foreach(section 1 5 7)
   file(GLOB pages CONFIGURE_DEPENDS man/*.${section})

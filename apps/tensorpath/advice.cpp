@@ -118,11 +118,15 @@ Expected<Workload> workload_of(const std::string& path, const WorkloadFlags& fla
     workload = read_workload(path, catalog);
   }
   if (!workload) return workload;
-  if (flags.priority == "latency") workload->priority = Priority::kLatency;
-  if (flags.priority == "throughput") workload->priority = Priority::kThroughput;
-  if (flags.priority == "cost") workload->priority = Priority::kCost;
-  if (flags.priority == "balanced") workload->priority = Priority::kBalanced;
+  set_priority(*workload, flags.priority);
   return workload;
+}
+
+void set_priority(Workload& workload, const std::string& name) {
+  if (name == "latency") workload.priority = Priority::kLatency;
+  if (name == "throughput") workload.priority = Priority::kThroughput;
+  if (name == "cost") workload.priority = Priority::kCost;
+  if (name == "balanced") workload.priority = Priority::kBalanced;
 }
 
 }  // namespace tensorpath::cli

@@ -49,4 +49,7 @@ struct Advice {
 [[nodiscard]] Expected<Workload> workload_of(const std::string& path, const WorkloadFlags& flags,
                                              Catalog& catalog);
 
+// By the name that --priority takes; others, the empty one among them, leave it as it is.
+void set_priority(Workload& workload, const std::string& name);
+
 }  // namespace tensorpath::cli

@@ -1,6 +1,7 @@
 // tensorpath recommend: workloads in; ranked, explained, priced plans and their files out.
 #include "advice.h"
 #include "kernels_here.h"
+#include "recommendation_evidence.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <tensorpath/deploy.h>
+#include <tensorpath/version.h>
 
 namespace tensorpath::cli {
 namespace {
@@ -33,6 +35,16 @@ struct RecommendOptions {
   std::string explain = "engineer";
   std::string out;
   std::vector<std::string> registries;
+  std::string packet;
+  std::string sign;
+};
+
+// What every packet of a call shares.
+struct PacketMeans {
+  std::optional<SigningKey> key;
+  std::string data_digest;
+  std::string prices;  // the text of --prices
+  PacketIdentity identity;
 };
 
 struct Answer {
@@ -82,6 +94,57 @@ std::string render(const Session& session, const RecommendOptions& options,
       break;
   }
   return render_text(r, detail_of(options.explain), session.terminal_width());
+}
+
+Expected<std::optional<PacketMeans>> packet_means(const Session& session,
+                                                  const RecommendOptions& options) {
+  if (options.packet.empty()) return std::optional<PacketMeans>();
+  if (std::find(options.workloads.begin(), options.workloads.end(), "-") !=
+      options.workloads.end()) {
+    return fail(ExitCode::kUsage, "a packet holds the workload's file, and - is none",
+                "write the workload into a file");
+  }
+  PacketMeans means;
+  if (!options.sign.empty()) {
+    auto key = SigningKey::read(options.sign);
+    if (!key) return tl::unexpected(key.error());
+    means.key = std::move(*key);
+  }
+  auto digest = data_digest(session);
+  if (!digest) return tl::unexpected(digest.error());
+  means.data_digest = std::move(*digest);
+  if (!options.advice.prices.empty()) {
+    auto prices = read_file(options.advice.prices);
+    if (!prices) return tl::unexpected(prices.error());
+    means.prices = std::move(*prices);
+  }
+  auto harness = harness_digest();
+  if (!harness) return tl::unexpected(harness.error());
+  means.identity.created = utc_text(wall_now());
+  means.identity.replay_command = "tensorpath replay PACKET";
+  means.identity.harness_version = kVersion;
+  means.identity.harness_digest = std::move(*harness);
+  return std::optional<PacketMeans>(std::move(means));
+}
+
+// The workload is read once more: what was given is what the packet holds.
+Status write_evidence(const RecommendOptions& options, const AdviseOptions& advise_options,
+                      const PacketMeans& means, const Recommendation& r, std::size_t index) {
+  RecommendationSources sources;
+  sources.priority = options.flags.priority;
+  sources.prices = means.prices;
+  sources.options = advise_options;
+  sources.data_digest = means.data_digest;
+  const std::string& path = options.workloads[index];
+  auto text =
+      path.empty() ? Expected<std::string>(to_yaml_text(to_json(options.flags))) : read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  sources.workload = std::move(*text);
+  const auto packet = recommendation_packet(sources, to_json(r), means.identity);
+  if (!packet) return tl::unexpected(packet.error());
+  const std::string directory =
+      options.workloads.size() > 1 ? path_join(options.packet, r.workload.name) : options.packet;
+  return write_packet(directory, *packet, means.key ? &*means.key : nullptr);
 }
 
 // plan.json marks a directory as ours: only then are its deployment files replaced.
@@ -148,16 +211,17 @@ Status claim_directory(const RecommendOptions& options, BatchNames& names, std::
                        const std::string& name) {
   const std::size_t owner = names.first_of_same_name(index);
   if (owner == index) return {};
-  return fail_at(
-      {options.workloads[index], 0, 0},
-      fmt::format("its name {} is also that of {}: both would be written to {}", quote_input(name),
-                  options.workloads[owner], path_join(options.out, name)),
-      "give one of them another 'name:'");
+  return fail_at({options.workloads[index], 0, 0},
+                 fmt::format("its name {} is also that of {}: both would be written to {}",
+                             quote_input(name), options.workloads[owner],
+                             path_join(options.out.empty() ? options.packet : options.out, name)),
+                 "give one of them another 'name:'");
 }
 
 Answer answer_one(const Session& session, const RecommendOptions& options,
                   const AdviseOptions& advise_options, const PromotedKernels& kernels,
-                  Advice& advice, Advisor& advisor, BatchNames& names, std::size_t index) {
+                  const std::optional<PacketMeans>& means, Advice& advice, Advisor& advisor,
+                  BatchNames& names, std::size_t index) {
   Answer answer;
   answer.ready = true;
   const auto fail_with = [&](const Error& error) {
@@ -168,7 +232,7 @@ Answer answer_one(const Session& session, const RecommendOptions& options,
   const auto workload = workload_of(options.workloads[index], options.flags, advice.catalog);
   names.state(index, workload ? workload->name : std::string());
   if (!workload) return fail_with(workload.error());
-  if (many && !options.out.empty()) {
+  if (many && !(options.out.empty() && options.packet.empty())) {
     const Status claimed = claim_directory(options, names, index, workload->name);
     if (!claimed) return fail_with(claimed.error());
   }
@@ -185,6 +249,10 @@ Answer answer_one(const Session& session, const RecommendOptions& options,
     const std::string directory =
         many ? path_join(options.out, recommendation->workload.name) : options.out;
     const Status written = write_out(session, options, *recommendation, advice.catalog, directory);
+    if (!written) answer.error = written.error();
+  }
+  if (means && !answer.error) {
+    const Status written = write_evidence(options, advise_options, *means, *recommendation, index);
     if (!written) answer.error = written.error();
   }
   return answer;
@@ -233,12 +301,13 @@ ExitCode print_answer(const Session& session, const Answer& answer, const std::s
 }
 
 void work(const Session& session, const RecommendOptions& options,
-          const AdviseOptions& advise_options, const PromotedKernels& kernels, Advice& advice,
-          AnswerQueue& queue, BatchNames& names) {
+          const AdviseOptions& advise_options, const PromotedKernels& kernels,
+          const std::optional<PacketMeans>& means, Advice& advice, AnswerQueue& queue,
+          BatchNames& names) {
   Advisor advisor(advice.catalog, advice.calibration, &advice.profiles);
   while (const auto index = queue.take()) {
-    queue.put(*index, answer_one(session, options, advise_options, kernels, advice, advisor, names,
-                                 *index));
+    queue.put(*index, answer_one(session, options, advise_options, kernels, means, advice, advisor,
+                                 names, *index));
   }
 }
 
@@ -264,12 +333,14 @@ ExitCode run(const Session& session, RecommendOptions& options) {
     if (!operators) return report(operators.error());
     kernels.operators = std::move(*operators);
   }
+  const auto means = packet_means(session, options);
+  if (!means) return report(means.error());
   AnswerQueue queue(count);
   BatchNames names(count);
   std::vector<std::jthread> workers;
   for (Advice& advice : advices) {
     workers.emplace_back(
-        [&] { work(session, options, *advise_options, kernels, advice, queue, names); });
+        [&] { work(session, options, *advise_options, kernels, *means, advice, queue, names); });
   }
   ExitCode code = ExitCode::kDone;
   for (std::size_t i = 0; i < count; ++i) {
@@ -313,6 +384,13 @@ void add_recommend(CLI::App& app, Session& session) {
       ->add_option("--out", options->out,
                    "Also write plan.json, report.md, pareto.svg and deploy/ there")
       ->type_name("DIR");
+  command
+      ->add_option("--packet", options->packet,
+                   "Also write a packet there, which replay computes again")
+      ->type_name("DIR");
+  command->add_option("--sign", options->sign, "Sign it: a private Ed25519 key in PEM")
+      ->type_name("KEY")
+      ->needs("--packet");
   command->add_flag("--screen", options->advise.screen_only,
                     "Rank only: no flip points, no relaxations");
   add_registry_option(*command, options->registries);

@@ -1,5 +1,6 @@
 // tensorpath replay: does a packet say what follows from it, and does it still hold here?
 #include "forge_options.h"
+#include "recommendation_evidence.h"
 
 #include <algorithm>
 #include <array>
@@ -36,7 +37,14 @@ std::string outcome_of(const PacketCheck& check) {
 
 // In words for people: the name that scripts get, "smoke_passed", says more than it means.
 std::string state_of(const PacketCheck& check) {
-  const auto event = forge::find_event(outcome_of(check));
+  const std::string outcome = outcome_of(check);
+  if (outcome.empty()) return {};
+  if (check.predicate.at("packet").at("kind") == "recommendation") {
+    const Json& block = check.predicate.at("recommendation");
+    return fmt::format("{} plans for {}", to_line(block.at("plans")),
+                       shown(block.at("workload").get<std::string>()));
+  }
+  const auto event = forge::find_event(outcome);
   if (!event) return {};
   const Json failure = check.predicate.at(Json::json_pointer("/validation/failure_class"));
   return forge::state_sentence({check.predicate.at(Json::json_pointer("/task/attempt")).get<int>(),
@@ -195,6 +203,7 @@ ExitCode run_replay(const Session& session, const ReplayFlags& flags) {
   options.level = *std::find_if(kLevels.begin(), kLevels.end(),
                                 [&](auto level) { return name_of(level) == flags.level; });
   options.seeds = flags.seeds;
+  options.recompute = [&](const PacketView& packet) { return recompute_any(session, packet); };
   auto trusted = read_keys(flags.trust);
   if (!trusted) return report(trusted.error());
   options.trusted = std::move(*trusted);

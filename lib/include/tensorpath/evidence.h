@@ -4,6 +4,7 @@
 #include <tensorpath/evidence/archive.h>
 #include <tensorpath/evidence/check.h>
 #include <tensorpath/evidence/file_hash.h>
+#include <tensorpath/evidence/harness_digest.h>
 #include <tensorpath/evidence/packet.h>
 #include <tensorpath/evidence/quote.h>
 #include <tensorpath/evidence/signature.h>

@@ -14,9 +14,9 @@ namespace tensorpath {
 inline constexpr std::string_view kStatementType = "https://in-toto.io/Statement/v1";
 inline constexpr std::string_view kPredicateType = "urn:tensorpath:packet:v1";
 // Blocks that are null where nothing was measured.
-inline constexpr std::array<std::string_view, 9> kBlocks{
+inline constexpr std::array<std::string_view, 10> kBlocks{
     "task",         "candidate", "environment", "validation", "performance",
-    "emitted_code", "security",  "agent",       "economics"};
+    "emitted_code", "security",  "agent",       "economics",  "recommendation"};
 
 // `text` is what `statement` was read from.
 [[nodiscard]] std::vector<SchemaMistake> packet_mistakes(const Json& statement,

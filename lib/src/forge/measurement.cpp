@@ -1,12 +1,11 @@
 #include "measurement.h"
 
-#include "harness_digest.h"
-
 #include <filesystem>
 
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
+#include <tensorpath/evidence/harness_digest.h>
 
 namespace tensorpath::forge {
 namespace {

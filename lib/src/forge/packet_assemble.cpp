@@ -114,6 +114,7 @@ void add_gaps(Packet& packet, const AttemptFiles& files) {
   gap("security", "no gate was run to its end");
   gap("agent", "the run does not record who wrote the candidate");
   gap("economics", "no model was paid through this run, and nothing was sold");
+  gap("recommendation", "this is a kernel");
   packet.not_measured("endpoint",
                       "this is one operator: what it changes for a whole model was not measured");
   if (packet.predicate().at("validation").at("harness_digest").is_null()) {

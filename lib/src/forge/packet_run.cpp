@@ -1,4 +1,3 @@
-#include "harness_digest.h"
 #include "measurement.h"
 #include "packet_files.h"
 
@@ -7,6 +6,7 @@
 #include <tensorpath/base/file.h>
 #include <tensorpath/base/yaml.h>
 #include <tensorpath/evidence/file_hash.h>
+#include <tensorpath/evidence/harness_digest.h>
 #include <tensorpath/forge/packet_run.h>
 
 namespace tensorpath::forge {

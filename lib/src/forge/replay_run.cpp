@@ -31,7 +31,8 @@ class Replayer {
       : directory_(std::move(directory)), options_(options) {}
 
   Expected<Replay> run() {
-    auto check = check_packet(directory_, options_.trusted, recompute_packet);
+    auto check = check_packet(directory_, options_.trusted,
+                              options_.recompute ? options_.recompute : recompute_packet);
     if (!check) return tl::unexpected(check.error());
     out_.check = std::move(*check);
     if (options_.level == ReplayLevel::kCheck) return std::move(out_);
@@ -72,6 +73,10 @@ class Replayer {
   }
 
   Status run_levels() {
+    if (text_at(predicate(), "/packet/kind") != "kernel") {
+      note("there is no kernel in it to run");
+      return {};
+    }
     const auto outcome = find_event(text_at(predicate(), "/packet/outcome"));
     // A rejection by a timing came after a verdict that holds.
     holds_ = outcome && (holds_verdict(*outcome) || rejected_in_timing());

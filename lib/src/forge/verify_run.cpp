@@ -1,4 +1,3 @@
-#include "harness_digest.h"
 #include "measurement.h"
 
 #include <filesystem>
@@ -6,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
+#include <tensorpath/evidence/harness_digest.h>
 #include <tensorpath/forge/attempt_state.h>
 #include <tensorpath/forge/create_run.h>
 #include <tensorpath/forge/verify_run.h>

@@ -20,6 +20,7 @@ enum class ReplayLevel : std::uint8_t { kCheck, kVerify, kBench };
 struct ReplayOptions {
   ReplayLevel level = ReplayLevel::kCheck;
   int seeds = 1;                         // fresh ones, beside the revealed
+  Recompute recompute;                   // for check_packet
   std::vector<PublicKey> trusted;        // not empty: the packet must be signed by one of them
   const Operators* operators = nullptr;  // those of this installation
   std::vector<std::string> baselines;    // directories with <op>/<name>/

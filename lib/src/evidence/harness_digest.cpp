@@ -1,12 +1,11 @@
-#include "harness_digest.h"
-
 #include <filesystem>
 
 #include <dlfcn.h>
 
 #include <tensorpath/evidence/file_hash.h>
+#include <tensorpath/evidence/harness_digest.h>
 
-namespace tensorpath::forge {
+namespace tensorpath {
 
 Expected<std::string> harness_digest() {
   namespace fs = std::filesystem;
@@ -22,4 +21,4 @@ Expected<std::string> harness_digest() {
   return sha256_file(error ? file.string() : resolved.string());
 }
 
-}  // namespace tensorpath::forge
+}  // namespace tensorpath

@@ -1,0 +1,24 @@
+// What recommend writes with --packet, and what replay computes again of it.
+#pragma once
+
+#include "advice.h"
+
+#include <vector>
+
+#include <tensorpath/advise/recommendation_packet.h>
+#include <tensorpath/evidence.h>
+
+namespace tensorpath::cli {
+
+// SHA-256 over the names and contents of every data file that a recommendation may depend on.
+[[nodiscard]] Expected<std::string> data_digest(const Session& session);
+
+// The plans of a packet's workload by this installation's data.
+[[nodiscard]] Expected<Json> recommend_again(const Session& session,
+                                             const RecommendationSources& sources);
+
+// For check_packet, of kernels and recommendations.
+[[nodiscard]] std::vector<PacketFinding> recompute_any(const Session& session,
+                                                       const PacketView& packet);
+
+}  // namespace tensorpath::cli
