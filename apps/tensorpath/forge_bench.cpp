@@ -55,8 +55,8 @@ std::string summary_of(const BenchReport& report) {
                     roofline.sol_score ? fmt::format(", SOL score {:.2f}", *roofline.sol_score)
                                        : ", no SOL score: the baseline is near the floor");
   }
-  if (!report.ceilings) {
-    text += "no roofline: tensorpath devices --calibrate was not run with these threads\n";
+  if (report.ceilings.is_null()) {
+    text += "no roofline: tensorpath devices --calibrate was not run here, or with other threads\n";
   }
   const std::string obstacle = report.obstacle();
   text += obstacle.empty() ? "this timing would carry a promotion; promote measures again\n"

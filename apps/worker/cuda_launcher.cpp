@@ -30,13 +30,14 @@ int CudaLauncher::attribute(int which) const {
   return value;
 }
 
-bool CudaLauncher::start() {
+bool CudaLauncher::start(int gpu) {
   if (const std::string missing = driver.load(); !missing.empty()) {
     return refuse(Reply::Status::kLoad, missing);
   }
   cuda::Context context = nullptr;
   std::size_t granularity = 0;
-  if (!check(driver.cuInit(0), "cuInit") || !check(driver.cuDeviceGet(&device, 0), "cuDeviceGet") ||
+  if (!check(driver.cuInit(0), "cuInit") ||
+      !check(driver.cuDeviceGet(&device, gpu), "cuDeviceGet") ||
       !check(driver.cuDevicePrimaryCtxRetain(&context, device), "cuDevicePrimaryCtxRetain") ||
       !check(driver.cuCtxSetCurrent(context), "cuCtxSetCurrent")) {
     return false;

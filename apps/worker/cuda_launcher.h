@@ -12,8 +12,8 @@
 namespace tensorpath::worker {
 
 struct CudaLauncher {
-  // A context on the first device. False: `reply` says why there is none.
-  bool start();
+  // A context on a device, as the driver counts. False: `reply` says why there is none.
+  bool start(int gpu = 0);
   bool load_module(const std::string& path, cuda::Module& module);
 
   // Makes the tensor maps of a request whose buffers lie at `data`.

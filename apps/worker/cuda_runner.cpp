@@ -1,5 +1,6 @@
 #include "cuda_runner.h"
 
+#include "cuda_ceilings.h"
 #include "pin.h"
 
 #include <algorithm>
@@ -41,9 +42,9 @@ void CudaRunner::describe() const {
 
 int CudaRunner::run() {
   if (options_.code.empty()) {  // a probe: does this device work here?
-    if (cuda_.start()) {
+    if (cuda_.start(options_.gpu)) {
       describe();
-      return 0;
+      if (!options_.ceilings || CudaCeilings(cuda_).run()) return 0;
     }
     std::printf("%s\n", cuda_.reply.text);
     return 1;

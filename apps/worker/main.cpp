@@ -88,6 +88,10 @@ int main(int argc, char** argv) {
       options.system_calls = false;
     else if (word == "--timers")
       options.timer_trap = false;
+    else if (word == "--gpu")
+      options.gpu = static_cast<int>(std::strtol(value.c_str(), nullptr, 10)), ++i;
+    else if (word == "--ceilings")
+      options.ceilings = true;
     else if (word == "--copies")
       options.copies = true;
     else

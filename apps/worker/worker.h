@@ -17,6 +17,8 @@ struct WorkerOptions {
   std::string cores;         // host: to be pinned to, "1,2"; empty: wherever it is put
   bool system_calls = true;  // host: refuse all but the protocol's own
   bool timer_trap = true;    // host: rdtsc faults
+  int gpu = 0;               // cuda: which, as the driver counts
+  bool ceilings = false;     // cuda: measure what the GPU can do instead
   bool copies = false;       // host: buffers in allocations of their own (sanitizers)
 };
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -29,23 +30,35 @@ std::string from_environment(const char* name, const std::string& otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
+// An example's files beside those for other devices, in a directory of their own.
+std::string for_host(const std::string& example, const std::string& to) {
+  namespace fs = std::filesystem;
+  fs::remove_all(to);
+  fs::create_directories(to);
+  for (const auto& entry : fs::directory_iterator(example)) {
+    if (entry.is_regular_file()) fs::copy_file(entry, to / entry.path().filename());
+  }
+  return to;
+}
+
 // Those that operators name, there or not, then the examples that are there.
-std::vector<Job> find_jobs(const Operators& operators, const std::string& source) {
+std::vector<Job> find_jobs(const Operators& operators, const std::string& source,
+                           const std::string& scratch) {
   std::vector<Job> jobs;
   const auto add = [&](const std::string& op, const std::string& candidate) {
-    jobs.push_back(
-        {path_join(source, candidate), path_join(source, "tests/baselines/" + op + ".yaml")});
+    jobs.push_back({candidate, path_join(source, "tests/baselines/" + op + ".yaml")});
   };
   for (const OperatorSpec& op : operators.all()) {
     for (const auto& [device, names] : op.baselines) {
       for (const std::string& name : names) {
         const bool ours = device == "host" && (name == "naive" || name == "tuned");
-        if (ours) add(op.name, "kernels/baselines/" + op.name + "/" + name);
+        if (!ours) continue;
+        add(op.name, path_join(source, "kernels/baselines/" + op.name + "/" + name));
       }
     }
   }
   for (const std::string& op : list_directories(path_join(source, "kernels/examples"))) {
-    add(op, "kernels/examples/" + op);
+    add(op, for_host(path_join(source, "kernels/examples/" + op), path_join(scratch, op)));
   }
   return jobs;
 }
@@ -85,7 +98,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", operators.error().to_string().c_str());
     return 1;
   }
-  std::vector<Job> jobs = find_jobs(*operators, source);
+  std::vector<Job> jobs = find_jobs(*operators, source, path_join(build, "tests/examples"));
   const std::vector<std::string> words(argv + 1, argv + argc);
   std::erase_if(jobs, [&](const Job& job) { return !is_wanted(job, words); });
   std::atomic<std::size_t> next{0};

@@ -38,6 +38,20 @@ if [ "$(nproc)" -ge 2 ]; then
   COLUMNS=80 run devices
   expect_stdout "read GB/s"
   [ "$(wc -L <"$scratch/stdout")" -le 80 ] || fail "expected lines of at most 80 columns"
+  if [ -e "$TENSORPATH_BUILD_DIR/tests/stand_in/libcuda.so.1" ]; then
+    # What stands in for a GPU is measured beside the processor, and found again.
+    export LD_LIBRARY_PATH=$TENSORPATH_BUILD_DIR/tests/stand_in
+    run devices --calibrate --threads 1 --sandbox best-effort --format json
+    expect_status 0
+    expect_stderr "measuring GPU 0"
+    expect_json 'd["devices"][1]["ceilings"][0]["graph_node_us"]["best"] > 0' True
+    COLUMNS=80 run devices
+    expect_stdout "fp16 wgmma TFLOP/s"
+    [ "$(wc -L <"$scratch/stdout")" -le 80 ] || fail "expected lines of at most 80 columns"
+    unset LD_LIBRARY_PATH
+    run devices
+    [[ $stdout != *wgmma* ]] || fail "expected no GPU that is not here"
+  fi
   # Ceilings of another processor say nothing of this one, nor does half a file.
   sed -i 's/"processor": "/"processor": "another /' "$XDG_DATA_HOME/tensorpath/devices/host-1.json"
   run devices

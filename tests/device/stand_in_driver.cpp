@@ -105,6 +105,8 @@ void run(const std::string& kernel, const LaunchConfig& config, void** arguments
     pending = kIllegalAddress;
   } else if (kernel == "tensorpath_words") {
     write_words(config, arguments);
+  } else if (kernel == "tensorpath_ceiling") {
+    std::this_thread::sleep_for(std::chrono::microseconds(1));
   } else if (kernel != "tensorpath_read" && kernel != "tensorpath_idle") {
     run_candidate(kernel, config, arguments);
   }
@@ -133,7 +135,12 @@ Result cuGetErrorName(Result result, const char** name) {
   return kSuccess;
 }
 Result cuGetErrorString(Result result, const char** text) { return cuGetErrorName(result, text); }
-Result cuDeviceGet(Device* device, int /*ordinal*/) {
+Result cuDeviceGetCount(int* count) {
+  *count = 1;
+  return kSuccess;
+}
+Result cuDeviceGet(Device* device, int ordinal) {
+  if (ordinal != 0) return 101;  // CUDA_ERROR_INVALID_DEVICE
   *device = 0;
   return kSuccess;
 }
@@ -280,10 +287,10 @@ Result cuGraphDestroy(Graph graph) {
 Result cuLaunchKernelEx(const LaunchConfig* config, Function function, void** arguments,
                         void** /*extra*/) {
   const std::string& kernel = *reinterpret_cast<const std::string*>(function);
-  const std::size_t most = kernel == "tensorpath_words"  ? 6
-                           : kernel == "tensorpath_read" ? 3
-                           : kernel == "tensorpath_idle" ? 0
-                                                         : 4;
+  const std::size_t most = kernel == "tensorpath_words"                                    ? 6
+                           : kernel == "tensorpath_read"                                   ? 3
+                           : kernel == "tensorpath_idle" || kernel == "tensorpath_ceiling" ? 0
+                                                                                           : 4;
   std::vector<std::uint64_t> values;
   for (std::size_t i = 0; i < most && arguments[i] != nullptr; ++i) {
     const bool half = kernel == "tensorpath_words" && i >= 4;

@@ -29,8 +29,13 @@ HostCeilings ceilings() {
 }  // namespace
 
 TEST_CASE("the floor is the longer of the time for bytes and the time for operations") {
-  CHECK(std::fabs(ceilings().floor_seconds(12e9, 1e9) - 1) < 1e-12);
-  CHECK(std::fabs(ceilings().floor_seconds(1, 200e9) - 2) < 1e-12);
+  const Roof roof = roof_of(ceilings(), DType::kFp32);
+  CHECK(std::fabs(roof.floor_seconds(12e9, 1e9) - 1) < 1e-12);
+  CHECK(std::fabs(roof.floor_seconds(1, 200e9) - 2) < 1e-12);
+  CHECK(std::fabs(roof.floor_seconds(12e9, 1e9, 6e9) - 0.5) < 1e-12);
+  CHECK(roof.floor_seconds(0, 0) == ceilings().empty_call_s);
+  // The units of narrower types were not measured.
+  CHECK(roof_of(ceilings(), DType::kFp16).floor_seconds(1, 200e9) == ceilings().empty_call_s);
 }
 
 TEST_CASE("the SOL score is half at the baseline, one at the floor, and not clipped") {

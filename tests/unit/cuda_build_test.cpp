@@ -20,6 +20,8 @@ extern "C" __global__ void scale(const float* x, float* y, int n) {
 // The parts of a verification that compiling needs.
 struct Compilation {
   explicit Compilation(const std::string& source) {
+    operators = Operators::load({std::string(TENSORPATH_SOURCE_DIR) + "/kernels/ops"}).value();
+    task.op = operators.find("abs").value();
     task.device = DeviceKind::kCuda;
     task.architecture = "sm_90";
     candidate.files = {{"kernel.cu", source}};
@@ -30,6 +32,7 @@ struct Compilation {
   }
 
   Scratch scratch;
+  Operators operators;
   KernelTask task;
   KernelCandidate candidate;
   VerifyOptions options;
@@ -66,6 +69,26 @@ TEST_CASE("a kernel is compiled in the sandbox, with its resources") {
   const auto object = read_elf(*bytes, "kernel.cubin");
   REQUIRE(object);
   CHECK(object->defines_function("scale"));
+}
+
+TEST_CASE("task.h tells a kernel its element type") {
+  const auto cuda = toolkit();
+  if (!cuda) return;
+  for (const auto& [dtype, bytes] :
+       {std::pair{DType::kFp32, 4}, {DType::kFp16, 2}, {DType::kBf16, 2}}) {
+    Compilation one(fmt::format(
+        "#include \"task.h\"\n"
+        "static_assert(sizeof(T) == {});\n"
+        "extern \"C\" __global__ void twice(const T* x, T* y) {{\n"
+        "  y[threadIdx.x] = tp_from_float<T>(2.0f * tp_to_float(x[threadIdx.x]));\n}}\n",
+        bytes));
+    one.task.domain.dtype = dtype;
+    CHECK(scan_cuda_source(one.subject()).failure == Failure::kNone);
+    const auto built = build_cubin(*cuda, one.subject(), Build::kPlain);
+    REQUIRE(built);
+    INFO(built->refusal.detail);
+    CHECK(built->refusal.failure == Failure::kNone);
+  }
 }
 
 TEST_CASE("a mistake in a kernel is a compile error in the compiler's words") {

@@ -211,6 +211,8 @@ Expected<RunDirectory> create_run(const KernelTask& task, const std::string& roo
   if (task.device == DeviceKind::kHost) {
     files.push_back({"include/task.h", host_header(task), false});
     files.push_back({"include/tensorpath_kernel.h", std::string(kernel_header()), false});
+  } else {
+    files.push_back({"include/task.h", cuda_header(task), false});
   }
   return RunDirectory::create(root, files, time,
                               {{"op", task.op->name}, {"operator_digest", task.op->digest}});

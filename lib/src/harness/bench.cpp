@@ -104,14 +104,17 @@ class Benchmark {
  private:
   void hold_against_ceilings() {
     if (options_.ceilings.empty()) return;
-    report_.ceilings = timed_.ceilings(options_.ceilings);
-    if (!report_.ceilings) return;
+    const auto roof = timed_.roof(options_.ceilings, task_);
+    if (!roof) return;
+    report_.ceilings = roof->ceilings;
     for (std::size_t i = 0; i < report_.plan.cases.size(); ++i) {
-      const CaseStatistic& one = report_.statistic.cases[i];
-      // Narrower types have units of their own, whose rate was not measured.
-      const double flops = task_.domain.dtype == DType::kFp32 ? report_.plan.cases[i].flops : 0;
-      const double floor = report_.ceilings->floor_seconds(report_.plan.cases[i].bytes, flops);
-      report_.rooflines.push_back(hold_against(floor * 1e6, one));
+      // A sample's last calls may leave what they wrote in the cache.
+      const std::vector<int>& slots = arms_.front()->slots;
+      const double left = i < slots.size() ? roof->cache_bytes / slots[i] : roof->cache_bytes;
+      const double cached = std::min(left, i < written_.size() ? written_[i] : 0);
+      const TimedCase& one = report_.plan.cases[i];
+      const double floor = roof->floor_seconds(one.bytes, one.flops, cached);
+      report_.rooflines.push_back(hold_against(floor * 1e6, report_.statistic.cases[i]));
     }
   }
 
@@ -276,7 +279,12 @@ class Benchmark {
     }
     exchange = median(empty_) + median(stops_);
     double bytes = 0;
-    for (const CallBuffer& buffer : spec.buffers) bytes += static_cast<double>(buffer.bytes);
+    double written = 0;
+    for (const CallBuffer& buffer : spec.buffers) {
+      bytes += static_cast<double>(buffer.bytes);
+      if (buffer.role == CallBuffer::Role::kOutput) written += static_cast<double>(buffer.bytes);
+    }
+    written_.push_back(written);
     const SlotLimits limits = timed_.slots(bytes);
     double fastest = 1e9;
     for (const std::size_t at : present()) {
@@ -451,6 +459,7 @@ class Benchmark {
   std::vector<Case> cases_;
   std::vector<std::unique_ptr<Arm>> arms_;
   std::vector<double> empty_, stops_;
+  std::vector<double> written_;  // bytes of the outputs, by case
   unsigned char poison_ = 0;
   BenchReport report_;
 };

@@ -37,9 +37,9 @@ class BenchDevice {
   // What a measurement depends on; asked at the beginning and completed at the end.
   [[nodiscard]] virtual Json environment() const = 0;
   virtual void complete(Json& environment) const = 0;
-  // What was measured of this device; nullopt: nothing.
-  [[nodiscard]] virtual std::optional<HostCeilings> ceilings(
-      const std::string& directory) const = 0;
+  // What was measured of this device, for the task's operator; nullopt: nothing.
+  [[nodiscard]] virtual std::optional<Roof> roof(const std::string& directory,
+                                                 const KernelTask& task) const = 0;
   // How the cache is made cold and whose clock it is, in words.
   [[nodiscard]] virtual Json method() const = 0;
 };

@@ -20,7 +20,7 @@ Json BenchReport::to_json() const {
   for (std::size_t i = 0; i < rooflines.size(); ++i) {
     json["cases"][i]["roofline"] = tensorpath::to_json(rooflines[i]);
   }
-  json["ceilings"] = ceilings ? tensorpath::to_json(*ceilings) : Json(nullptr);
+  json["ceilings"] = ceilings;
   json["promotion"] = promotion_json(obstacle());
   json["plan"] = tensorpath::to_json(plan);
   json["method"] = {

@@ -119,9 +119,19 @@ class CeilingKernel {
 
 }  // namespace
 
-double HostCeilings::floor_seconds(double bytes, double flops) const {
-  return std::max(
-      {empty_call_s, bytes / std::max(read_bytes_s, copy_bytes_s), flops / fp32_flops_s});
+double Roof::floor_seconds(double bytes, double flops, double cached) const {
+  const double moved = std::max(0.0, bytes - cached);
+  return std::max({call_s, moved / bytes_s, flops_s > 0 ? flops / flops_s : 0});
+}
+
+Roof roof_of(const HostCeilings& ceilings, DType dtype) {
+  Roof roof;
+  roof.ceilings = to_json(ceilings);
+  roof.call_s = ceilings.empty_call_s;
+  roof.bytes_s = std::max(ceilings.read_bytes_s, ceilings.copy_bytes_s);
+  // Narrower types have units of their own, whose rate was not measured.
+  if (dtype == DType::kFp32) roof.flops_s = ceilings.fp32_flops_s;
+  return roof;
 }
 
 Expected<HostCeilings> measure_host_ceilings(const Operators& operators, const std::string& kernels,

@@ -46,8 +46,9 @@ constexpr std::string_view kHostRules =
     "no\n"
     "threads of its own: `tp_parallel_for(pool, tasks, body)` runs on the harness's.\n";
 constexpr std::string_view kCudaRules =
-    "Device code in `kernel.cu` and a launch plan in `plan.yaml` (tensorpath-candidate(5)). No "
-    "host\n"
+    "Device code in `kernel.cu` and a launch plan in `plan.yaml` (tensorpath-candidate(5)). What "
+    "it\n"
+    "may include is listed there; task.h has the element type T. No host\n"
     "code, no writable globals, no device malloc, printf or launches; memory is declared in the "
     "plan\n"
     "as workspaces.\n";

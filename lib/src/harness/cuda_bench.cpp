@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include <tensorpath/harness/gpu_ceilings.h>
+
 namespace tensorpath {
 namespace {
 
@@ -92,8 +94,15 @@ class CudaBench : public BenchDevice {
     environment["gpu"]["rounds"] = rounds_;
   }
 
-  // What a GPU can do is not measured yet.
-  [[nodiscard]] std::optional<HostCeilings> ceilings(const std::string& /*of*/) const override {
+  [[nodiscard]] std::optional<Roof> roof(const std::string& directory,
+                                         const KernelTask& task) const override {
+    const Json identity = nvml_ ? nvml_->identity() : Json::object();
+    const Json uuid = identity.value("uuid", Json());
+    for (const GpuCeilings& one : list_gpu_ceilings(directory)) {
+      // Where nobody tells GPUs apart, equal ones are one.
+      const bool ours = uuid.is_string() ? one.uuid == uuid : one.uuid.empty();
+      if (ours && one.name == facts_.name) return roof_of(one, *task.op, task.domain.dtype);
+    }
     return std::nullopt;
   }
 

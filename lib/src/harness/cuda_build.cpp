@@ -17,9 +17,11 @@ namespace tensorpath {
 namespace {
 
 constexpr std::string_view kSource = "kernel.cu";
+constexpr std::string_view kHeader = "task.h";
 
 const std::vector<std::string_view>& headers() {
-  static const std::vector<std::string_view> kHeaders = {"cuda_fp16.h",
+  static const std::vector<std::string_view> kHeaders = {kHeader,
+                                                         "cuda_fp16.h",
                                                          "cuda_bf16.h",
                                                          "cuda_fp8.h",
                                                          "cuda_fp6.h",
@@ -136,7 +138,7 @@ Refusal refusal_of(const SandboxOutcome& outcome, const std::string& directory) 
 
 // The toolkit, where the view of the toolchain does not hold it.
 std::vector<ViewEntry> outside_usr(const CudaToolkit& toolkit) {
-  if (toolkit.root.rfind("/usr/", 0) == 0) return {};
+  if (toolkit.root.empty() || toolkit.root.rfind("/usr/", 0) == 0) return {};
   return {{toolkit.root, toolkit.root, false, false}};
 }
 
@@ -215,9 +217,11 @@ Expected<Built> build_cubin(const CudaToolkit& toolkit, const Subject& subject, 
     if (const Status made = make_directories(directory); !made) return tl::unexpected(made.error());
   }
   const std::string source = path_join(in, kSource);
-  if (const Status written = write_file_atomic(source, *subject.candidate.find(kSource));
-      !written) {
-    return tl::unexpected(written.error());
+  for (const auto& [name, text] : {std::pair{kHeader, cuda_header(subject.task)},
+                                   std::pair{kSource, *subject.candidate.find(kSource)}}) {
+    if (const Status written = write_file_atomic(path_join(in, name), text); !written) {
+      return tl::unexpected(written.error());
+    }
   }
   CompileJob job = job_of(toolkit, subject, in, out);
   const std::vector<std::string> flags = flags_of(subject, build);

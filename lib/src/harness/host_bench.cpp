@@ -28,8 +28,11 @@ class HostBench : public BenchDevice {
   }
   [[nodiscard]] Json environment() const override { return host_environment(cores_); }
   void complete(Json& environment) const override { environment["load_after"] = load_average(); }
-  [[nodiscard]] std::optional<HostCeilings> ceilings(const std::string& directory) const override {
-    return find_ceilings(directory, static_cast<int>(cores_.worker.size()));
+  [[nodiscard]] std::optional<Roof> roof(const std::string& directory,
+                                         const KernelTask& task) const override {
+    const auto ceilings = find_ceilings(directory, static_cast<int>(cores_.worker.size()));
+    if (!ceilings) return std::nullopt;
+    return roof_of(*ceilings, task.domain.dtype);
   }
   [[nodiscard]] Json method() const override {
     return {{"cache", "cold: the slots' lines are flushed before each sample"},

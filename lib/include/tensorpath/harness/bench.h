@@ -43,7 +43,7 @@ struct BenchReport {
   TimingPlan plan;
   std::vector<TimedSample> samples;
   TimingStatistic statistic;
-  std::optional<HostCeilings> ceilings;
+  Json ceilings;                    // what was measured of the device; null: nothing
   std::vector<Roofline> rooflines;  // by case; empty without ceilings
   std::string stop_reason;
   std::int64_t checked_calls = 0;  // timed calls of the candidate whose outputs were compared whole

@@ -16,6 +16,18 @@
 
 namespace tensorpath {
 
+// Of a device, for one operator: the least time that work was measured to need.
+struct Roof {
+  Json ceilings;           // all that was measured
+  double call_s = 0;       // of a call that does nothing
+  double bytes_s = 0;      // the best of reading and copying
+  double flops_s = 0;      // of the units that the operator may use; 0: their rate was not measured
+  double cache_bytes = 0;  // of what a call writes so much may not have reached memory by its end
+
+  // `cached`: bytes that were written and need not have left the cache.
+  [[nodiscard]] double floor_seconds(double bytes, double flops, double cached = 0) const;
+};
+
 struct HostCeilings {
   std::string processor;     // its own name
   std::string isa_level;     // of the code that was used
@@ -27,10 +39,8 @@ struct HostCeilings {
   double fp32_flops_s = 0;  // fused multiply-add, two operations each
   double empty_call_s = 0;  // waking a worker and hearing from it
   WallTime measured_at{};
-
-  // The least time that so many bytes from memory and so many fp32 operations take here.
-  [[nodiscard]] double floor_seconds(double bytes, double flops) const;
 };
+[[nodiscard]] Roof roof_of(const HostCeilings& ceilings, DType dtype);
 
 // Some seconds. `kernels` is the directory with read/, copy/ and fma/. Errors are the machine's.
 struct CeilingOptions {

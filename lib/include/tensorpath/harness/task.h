@@ -48,7 +48,9 @@ struct KernelTask {
 
 // task.h of a host candidate: the struct of its arguments.
 [[nodiscard]] std::string host_header(const KernelTask& task);
-// The header that task.h includes, as shipped in kernels/include.
+// task.h of a cuda candidate: its element type T, and conversions.
+[[nodiscard]] std::string cuda_header(const KernelTask& task);
+// The header that a host candidate's task.h includes, as shipped in kernels/include.
 [[nodiscard]] std::string_view kernel_header();
 // What the author is told: contract.md. Ranges and rules, never seeds, cases or contents.
 [[nodiscard]] std::string contract_text(const KernelTask& task);

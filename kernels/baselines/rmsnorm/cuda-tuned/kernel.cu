@@ -1,0 +1,65 @@
+// A block a row, sixteen bytes a load where rows allow it; the row is read twice, the second time
+// out of a cache.
+#include "task.h"
+
+// Sixteen bytes.
+constexpr int kElements = 16 / sizeof(T);
+union Vector {
+  uint4 words;
+  T elements[kElements];
+};
+
+// Of a block's threads, in all of them.
+__device__ float block_sum(float value) {
+  __shared__ float sums[32];
+  for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(0xFFFFFFFFU, value, step);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = threadIdx.x % 32 < blockDim.x / 32 ? sums[threadIdx.x % 32] : 0.0f;
+  for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(0xFFFFFFFFU, value, step);
+  return value;
+}
+
+extern "C" __global__ void rmsnorm_vectors(const T* x, const T* weight, T* y, int hidden,
+                                           long long x_stride, long long y_stride, float eps) {
+  const auto* row = reinterpret_cast<const uint4*>(x + blockIdx.x * x_stride);
+  const auto* weights = reinterpret_cast<const uint4*>(weight);
+  auto* out = reinterpret_cast<uint4*>(y + blockIdx.x * y_stride);
+  const int vectors = hidden / kElements;
+  float squares = 0;
+  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
+    const Vector values{row[i]};
+#pragma unroll
+    for (int k = 0; k < kElements; ++k) {
+      const float value = tp_to_float(values.elements[k]);
+      squares += value * value;
+    }
+  }
+  const float scale = 1.0f / sqrtf(block_sum(squares) / hidden + eps);
+  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
+    Vector values{row[i]};
+    const Vector by{weights[i]};
+#pragma unroll
+    for (int k = 0; k < kElements; ++k) {
+      values.elements[k] = tp_from_float<T>(tp_to_float(values.elements[k]) * scale *
+                                            tp_to_float(by.elements[k]));
+    }
+    out[i] = values.words;
+  }
+}
+
+extern "C" __global__ void rmsnorm_elements(const T* x, const T* weight, T* y, int hidden,
+                                            long long x_stride, long long y_stride, float eps) {
+  const T* row = x + blockIdx.x * x_stride;
+  T* out = y + blockIdx.x * y_stride;
+  float squares = 0;
+  for (int i = threadIdx.x; i < hidden; i += blockDim.x) {
+    const float value = tp_to_float(row[i]);
+    squares += value * value;
+  }
+  const float scale = 1.0f / sqrtf(block_sum(squares) / hidden + eps);
+  for (int i = threadIdx.x; i < hidden; i += blockDim.x) {
+    out[i] = tp_from_float<T>(tp_to_float(row[i]) * scale * tp_to_float(weight[i]));
+  }
+}
