@@ -51,7 +51,7 @@ Expected<std::string> read_entry(archive* reader, std::size_t room) {
 // The directory that every file is in, with its slash; empty where there is none.
 std::string shared_directory(const std::vector<PacketFile>& files) {
   const std::string& first = files.front().path;
-  const std::string prefix = first.substr(0, first.find('/') + 1);
+  std::string prefix = first.substr(0, first.find('/') + 1);
   if (prefix.empty()) return {};
   for (const PacketFile& file : files) {
     if (!file.path.starts_with(prefix)) return {};
@@ -65,7 +65,8 @@ std::string file_and_directory(const std::vector<PacketFile>& files) {
   for (const PacketFile& file : files) paths.insert(file.path);
   for (const PacketFile& file : files) {
     const std::string_view path = file.path;
-    for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
+    for (auto slash = path.find('/'); slash != std::string_view::npos;
+         slash = path.find('/', slash + 1)) {
       if (paths.contains(path.substr(0, slash))) return std::string(path.substr(0, slash));
     }
   }

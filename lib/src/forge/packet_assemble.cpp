@@ -170,7 +170,8 @@ Expected<Packet> assemble(const PacketSources& sources) {
     packet.set("environment", {{"toolchain", files->report.at("toolchain")},
                                {"arm_toolchains", timed->toolchains},
                                {"machine", timed->machine}});
-    if (files->report.at("toolchain") != "") {
+    if (const Json& toolchain = files->report.at("toolchain");
+        !toolchain.get_ref<const std::string&>().empty()) {
       packet.set("emitted_code", {{"code", files->report.at("emitted_code")},
                                   {"findings", files->report.at("findings")},
                                   {"kernels", files->report.at("resources")}});

@@ -301,7 +301,7 @@ class Promotion {
 
   // The report has compiler, version and flags in one line.
   [[nodiscard]] std::string flags_of(const Json& toolchain) const {
-    const auto text = toolchain.get<std::string>();
+    auto text = toolchain.get<std::string>();
     const std::string& compiler = request_.here.compiler;
     if (compiler.empty() || !text.starts_with(compiler + " ")) return text;
     return text.substr(compiler.size() + 1);
