@@ -2,6 +2,7 @@
 # forge promote refuses with a reason what the ledger or the times do not carry, and publishes the rest
 # with a packet that replays. Whether the last one wins is this machine's word, not the test's.
 source "$(dirname "$0")/lib/forge.bash"
+without_shipped_kernels
 runs=$TENSORPATH_RUNS
 export TENSORPATH_REGISTRY=$scratch/kernels
 

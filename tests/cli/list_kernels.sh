@@ -2,6 +2,7 @@
 # list-kernels lists what the registries hold, says where a kernel applies and which one a call
 # takes; recommend tells of kernels and changes no number.
 source "$(dirname "$0")/lib/check.bash"
+without_shipped_kernels
 export COLUMNS=80 XDG_CACHE_HOME=$scratch/cache TENSORPATH_TODAY=2026-08-21
 unset TENSORPATH_REGISTRY
 cd "$scratch" || exit 1

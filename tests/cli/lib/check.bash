@@ -29,6 +29,19 @@ expect_stderr() { [[ $stderr == *"$1"* ]] || fail "expected on standard error: $
 expect_no_stdout() { [ -z "$stdout" ] || fail "expected nothing on standard output"; }
 expect_no_stderr() { [ -z "$stderr" ] || fail "expected nothing on standard error"; }
 
+# From here on `run` takes an installation in the scratch directory that has no kernel in
+# kernels/verified.
+without_shipped_kernels() {
+  local share=$scratch/prefix/share
+  mkdir -p "$scratch/prefix/bin" "$share"
+  cp "$TENSORPATH" "$(dirname "$TENSORPATH")/tensorpath-worker" "$scratch/prefix/bin"
+  cp -r "$TENSORPATH_SOURCE_DIR/data" "$share/tensorpath"
+  cp -r "$TENSORPATH_SOURCE_DIR/kernels" "$share/tensorpath"
+  rm -r "$share/tensorpath/kernels/verified"
+  unset TENSORPATH_DATA
+  TENSORPATH=$scratch/prefix/bin/tensorpath
+}
+
 # Visible subcommands, as `help --all` lists them.
 subcommands() {
   "$TENSORPATH" help --all | awk '/^Subcommands$/ {on = 1; next} /^$/ {on = 0} on {print $1}'
