@@ -1,3 +1,4 @@
+#include "bench_arms.h"
 #include "bench_device.h"
 #include "bench_with.h"
 #include "scratch.h"
@@ -48,22 +49,6 @@ double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return quantile(values, 0.5);
 }
-
-// One arm: what it is, as it was built.
-struct Arm {
-  std::string name;
-  KernelCandidate candidate;
-  VerifyOptions options;
-  std::string scratch;
-  std::unique_ptr<Subject> subject;
-  Built built;
-  bool denominator = true;
-  std::string absent;
-  std::vector<int> slots;        // by case
-  std::vector<double> per_call;  // by case, estimated
-  std::vector<bool> contender;   // by case
-  std::unique_ptr<TimedSession> session;
-};
 
 class Benchmark {
  public:
@@ -122,73 +107,16 @@ class Benchmark {
     if (options_.on_step) options_.on_step(step);
   }
 
-  Expected<std::unique_ptr<Arm>> build_arm(const std::string& name, const std::string& directory) {
-    auto arm = std::make_unique<Arm>();
-    arm->name = name;
-    arm->options.sandbox = options_.sandbox;
-    arm->options.worker = options_.worker;
-    arm->options.threads = static_cast<int>(timed_.cores().worker.size());
-    arm->scratch = path_join(scratch_, name);
-    Refusal refusal;
-    auto candidate = read_candidate(directory, task_, refusal);
-    if (!candidate) return tl::unexpected(candidate.error());
-    arm->candidate = std::move(*candidate);
-    arm->subject = std::make_unique<Subject>(
-        Subject{task_, arm->candidate, arm->options, defences_, arm->scratch});
-    if (refusal.failure == Failure::kNone) refusal = device_.scan_source(*arm->subject);
-    if (refusal.failure == Failure::kNone) {
-      auto built = device_.build(*arm->subject, Build::kPlain);
-      if (!built) return tl::unexpected(built.error());
-      arm->built = std::move(*built);
-      refusal = arm->built.refusal;
-    }
-    if (refusal.failure == Failure::kNone) {
-      auto scanned = device_.scan_object(*arm->subject, arm->built);
-      if (!scanned) return tl::unexpected(scanned.error());
-      refusal = *scanned;
-    }
-    arm->built.refusal = refusal;
-    return arm;
-  }
-
-  Expected<bool> verify_baseline(const BaselineSource& source) {
-    if (!bench_defences_.verify_baselines) return true;
-    say(fmt::format("verifying the baseline {}", source.name));
-    VerifyOptions verify_options;
-    verify_options.sandbox = options_.sandbox;
-    verify_options.worker = options_.worker;
-    verify_options.sanitizers = false;
-    const auto verdict = verify(task_, source.directory, verify_options);
-    if (!verdict) return tl::unexpected(verdict.error());
-    return verdict->passed;
-  }
-
   Status add_arms(const std::string& directory, const std::vector<BaselineSource>& baselines) {
-    auto candidate = build_arm("candidate", directory);
-    if (!candidate) return tl::unexpected(candidate.error());
-    report_.candidate_digest = (*candidate)->candidate.digest;
-    if (const Refusal& refusal = (*candidate)->built.refusal; refusal.failure != Failure::kNone) {
-      report_.failure = refusal.failure;
-      report_.detail = refusal.detail;
-    }
-    arms_.push_back(std::move(*candidate));
-    for (const BaselineSource& source : baselines) {
-      auto arm = std::make_unique<Arm>();
-      arm->name = source.name;
-      arm->absent = source.absent;
-      if (!source.directory.empty()) {
-        auto holds = verify_baseline(source);
-        if (!holds) return tl::unexpected(holds.error());
-        auto built = build_arm(source.name, source.directory);
-        if (!built) return tl::unexpected(built.error());
-        arm = std::move(*built);
-        arm->denominator = *holds;
-        if (arm->built.refusal.failure != Failure::kNone) {
-          arm->absent = "it does not build: " + arm->built.refusal.detail;
-        }
-      }
-      arms_.push_back(std::move(arm));
-    }
+    auto made = make_arms({task_, options_, bench_defences_, defences_, device_,
+                           static_cast<int>(timed_.cores().worker.size()), scratch_},
+                          directory, baselines);
+    if (!made) return tl::unexpected(made.error());
+    arms_ = std::move(*made);
+    const Arm& candidate = *arms_.front();
+    report_.candidate_digest = candidate.candidate.digest;
+    report_.failure = candidate.built.refusal.failure;
+    report_.detail = candidate.built.refusal.detail;
     for (const auto& arm : arms_) {
       report_.plan.arms.push_back(
           {arm->name, arm->denominator && arm->absent.empty(), arm->absent});
