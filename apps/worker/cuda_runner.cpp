@@ -13,6 +13,17 @@
 #include <sys/mman.h>
 
 namespace tensorpath::worker {
+namespace {
+
+// Some milliseconds. Only where the next request is about to come and time is taken: other arms'
+// workers share the processor.
+constexpr int kSpins = 10'000;
+
+bool is_before_run(Ask ask) {
+  return ask == Ask::kArm || ask == Ask::kArmIdle || ask == Ask::kFlush;
+}
+
+}  // namespace
 
 bool CudaRunner::load() {
   if (!cuda_.load_module(options_.code, cuda_.module)) return false;
@@ -60,7 +71,7 @@ int CudaRunner::run() {
     return 1;
   }
   send_reply(make_reply(Reply::Status::kReady, 0));
-  while (receive(request_)) {
+  while (receive(request_, is_before_run(request_.header.ask) ? kSpins : 0)) {
     cuda_.nonce = request_.header.nonce;
     cuda_.reply = make_reply(Reply::Status::kDone, cuda_.nonce);
     const bool done = serve();

@@ -44,10 +44,12 @@ bool parse(const char* message, std::size_t size, Request& request) {
 }  // namespace
 
 // Not on the stack or the heap: the loop allocates nothing once a candidate is loaded.
-bool receive(Request& request) {
+bool receive(Request& request, int spins) {
   static char message[kMaxRequest];
   while (true) {
-    const ssize_t size = ::recv(kSocket, message, sizeof message, 0);
+    ssize_t size = -1;
+    while (size < 0 && spins-- > 0) size = ::recv(kSocket, message, sizeof message, MSG_DONTWAIT);
+    if (size < 0) size = ::recv(kSocket, message, sizeof message, 0);
     if (size <= 0) return false;
     if (parse(message, static_cast<std::size_t>(size), request)) return true;
     send_reply(make_reply(Reply::Status::kRequest, 0));

@@ -34,8 +34,9 @@ struct Request {
   Launch launches[kMaxLaunches];
   TensorMap maps[16];
 };
-// False when the harness is gone. A request that makes no sense is answered and not returned.
-bool receive(Request& request);
+// False when the harness is gone. A request that makes no sense is answered and not returned. Looks
+// for one `spins` times before it sleeps: a wake-up may come hundreds of microseconds late.
+bool receive(Request& request, int spins = 0);
 void send_reply(const Reply& reply);
 [[nodiscard]] Reply make_reply(Reply::Status status, std::uint64_t nonce);
 

@@ -214,14 +214,15 @@ class CudaTimedSession : public TimedSession {
 
   // Sends and waits. An Error is the machine's.
   [[nodiscard]] Expected<Refusal> exchange(worker::RequestHeader header, const std::string& body,
-                                           double limit_s) {
+                                           double limit_s,
+                                           WorkerProcess::Wait wait = WorkerProcess::Wait::kSleep) {
     header.magic = worker::kMagic;
     header.nonce = ++nonce_;
     std::string message(reinterpret_cast<const char*>(&header), sizeof header);
     message += body;
     if (!worker_.send(message)) return worker_.explain_end(limit_s, false);
     Refusal refusal;
-    const worker::Reply reply = worker_.receive(limit_s, refusal);
+    const worker::Reply reply = worker_.receive(limit_s, refusal, wait);
     if (refusal.failure != Failure::kNone) return refusal;
     if (reply.status != worker::Reply::Status::kDone) {
       refusal = WorkerProcess::explain_reply(reply);
@@ -242,7 +243,7 @@ class CudaTimedSession : public TimedSession {
     header.ask = Ask::kRun;
     Span span;
     const Clock::time_point start = Clock::now();
-    auto done = exchange(header, {}, limit_s);
+    auto done = exchange(header, {}, limit_s, WorkerProcess::Wait::kSpin);
     const double wall = std::chrono::duration<double>(Clock::now() - start).count();
     if (!done) return tl::unexpected(done.error());
     span.refusal = *done;

@@ -68,14 +68,16 @@ bool WorkerProcess::send(std::string_view message) {
          static_cast<ssize_t>(message.size());
 }
 
-Reply WorkerProcess::receive(double seconds, Refusal& refusal) {
+Reply WorkerProcess::receive(double seconds, Refusal& refusal, Wait wait) {
   const auto start = std::chrono::steady_clock::now();
   Reply reply{};
   while (true) {
     pollfd waited{socket_.get(), POLLIN, 0};
     const double left = seconds - seconds_since(start);
-    const int ready = left <= 0 ? 0 : ::poll(&waited, 1, static_cast<int>(left * 1e3) + 1);
+    const int timeout = wait == Wait::kSpin ? 0 : static_cast<int>(left * 1e3) + 1;
+    const int ready = left <= 0 ? 0 : ::poll(&waited, 1, timeout);
     if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0 && left > 0 && wait == Wait::kSpin) continue;
     if (ready <= 0) {
       refusal = explain_end(seconds, true);
       return reply;

@@ -6,6 +6,7 @@
 #include "device.h"
 #include "worker_protocol.h"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -23,8 +24,10 @@ class WorkerProcess {
   // Waits for kReady.
   [[nodiscard]] Expected<Refusal> wait_ready(double seconds);
   [[nodiscard]] bool send(std::string_view message);
-  // A reply, or why there is none.
-  [[nodiscard]] worker::Reply receive(double seconds, Refusal& refusal);
+  // A reply, or why there is none. Who takes the time of the answer spins: a wake-up from poll may
+  // come hundreds of microseconds late.
+  enum class Wait : std::uint8_t { kSleep, kSpin };
+  [[nodiscard]] worker::Reply receive(double seconds, Refusal& refusal, Wait wait = Wait::kSleep);
   // The worker ended, or gave no answer.
   [[nodiscard]] Refusal explain_end(double seconds, bool timed_out);
   // A reply that is not kDone. `place` names an address of the reservation.
