@@ -6,6 +6,21 @@
 namespace tensorpath::cli {
 namespace {
 
+// Those of GPUs; a processor is told apart by no figure of its own.
+std::vector<DataSheet> data_sheets_of(const Catalog& catalog) {
+  std::vector<DataSheet> sheets;
+  for (const Gpu& gpu : catalog.gpus()) {
+    if (gpu.vendor == "cpu") continue;
+    DataSheet sheet{gpu.name, gpu.architecture, gpu.sm_count, gpu.hbm_bytes, gpu.hbm_bytes_s, {}};
+    for (std::size_t i = 0; i < gpu.dense_flop_s.size(); ++i) {
+      const auto dtype = static_cast<Dtype>(i);
+      if (gpu.has(dtype)) sheet.flops_s.emplace(to_string(dtype), gpu.flop_s(dtype));
+    }
+    sheets.push_back(std::move(sheet));
+  }
+  return sheets;
+}
+
 std::string interval_text(const Interval& interval) {
   if (interval.value <= 0) return {};
   return fmt::format("{:.3f} [{:.3f}, {:.3f}]", interval.value, interval.low, interval.high);
@@ -22,12 +37,12 @@ Table timing_table(const BenchReport& report) {
                {"p95 us", Column::Align::kRight, 2},
                {"hot us", Column::Align::kRight, 1},
                {"arm / candidate", Column::Align::kLeft, 4}});
-  for (std::size_t i = 0; i < report.plan.cases.size(); ++i) {
-    const CaseStatistic& one = report.statistic.cases[i];
-    for (std::size_t arm = 0; arm < report.plan.arms.size(); ++arm) {
-      std::string name = report.plan.arms[arm].name;
+  for (std::size_t i = 0; i < report.timing.plan.cases.size(); ++i) {
+    const CaseStatistic& one = report.timing.statistic.cases[i];
+    for (std::size_t arm = 0; arm < report.timing.plan.arms.size(); ++arm) {
+      std::string name = report.timing.plan.arms[arm].name;
       if (arm > 0 && static_cast<int>(arm) == one.strongest) name += " *";
-      table.add_row({arm == 0 ? report.plan.cases[i].name : "", name,
+      table.add_row({arm == 0 ? report.timing.plan.cases[i].name : "", name,
                      microseconds(one.cold[arm].p50), microseconds(one.cold[arm].p95),
                      microseconds(one.hot[arm].p50), interval_text(one.ratios[arm])});
     }
@@ -40,20 +55,25 @@ std::string summary_of(const BenchReport& report) {
     return fmt::format("{}: {}\n{}\n", name_of(report.failure), explain(report.failure),
                        report.detail);
   }
-  const TimingStatistic& statistic = report.statistic;
+  const TimingStatistic& statistic = report.timing.statistic;
   std::string text = fmt::format(
       "{}: {} against the strongest baseline (*), cold, 95% interval; {} rounds of fresh "
       "processes, "
       "{} pairs, {} dropped; {}\n",
-      name_of(decide(statistic)),
-      statistic.ratio.value > 0 ? interval_text(statistic.ratio) : "no ratio", statistic.rounds,
-      statistic.pairs, statistic.dropped, report.stop_reason);
-  for (std::size_t i = 0; i < report.rooflines.size(); ++i) {
-    const Roofline& roofline = report.rooflines[i];
-    text +=
-        fmt::format("{}: {:.0f}% of the roofline{}\n", report.plan.cases[i].name, roofline.percent,
-                    roofline.sol_score ? fmt::format(", SOL score {:.2f}", *roofline.sol_score)
-                                       : ", no SOL score: the baseline is near the floor");
+      report.timing.word(), statistic.ratio.value > 0 ? interval_text(statistic.ratio) : "no ratio",
+      statistic.rounds, statistic.pairs, statistic.dropped, report.stop_reason);
+  for (std::size_t i = 0; i < report.timing.rooflines.size(); ++i) {
+    const Roofline& roofline = report.timing.rooflines[i];
+    if (roofline.floors.physical_us > 0) {
+      text +=
+          fmt::format("{}: {:.0f}% of what the data sheet of {} allows\n",
+                      report.timing.plan.cases[i].name, roofline.physical_percent, report.sheet);
+    }
+    if (roofline.floors.measured_us <= 0) continue;
+    text += fmt::format("{}: {:.0f}% of the roofline{}\n", report.timing.plan.cases[i].name,
+                        roofline.percent,
+                        roofline.sol_score ? fmt::format(", SOL score {:.2f}", *roofline.sol_score)
+                                           : ", no SOL score: the baseline is near the floor");
   }
   if (report.ceilings.is_null()) {
     text += "no roofline: tensorpath devices --calibrate was not run here, or with other threads\n";
@@ -61,7 +81,7 @@ std::string summary_of(const BenchReport& report) {
   const std::string obstacle = report.obstacle();
   text += obstacle.empty() ? "this timing would carry a promotion; promote measures again\n"
                            : fmt::format("it carries no promotion: {}\n", obstacle);
-  for (const TimedArm& arm : report.plan.arms) {
+  for (const TimedArm& arm : report.timing.plan.arms) {
     if (!arm.absent.empty()) {
       text += fmt::format("no baseline {}: {}\n", arm.name, arm.absent);
     } else if (!arm.denominator) {
@@ -108,6 +128,9 @@ Expected<BenchOptions> bench_options(const Session& session, const ForgeOptions&
   bench.threads = options.threads;
   bench.stop = options.stop;
   bench.ceilings = ceilings_directory();
+  const auto catalog = session.load_catalog();
+  if (!catalog) return tl::unexpected(catalog.error());
+  bench.sheets = data_sheets_of(*catalog);
   if (!session.quiet) {
     bench.on_step = [](const std::string& step) { std::fputs((step + "\n").c_str(), stderr); };
   }

@@ -109,7 +109,7 @@ std::string ran_text(const forge::Replay& replay) {
                 : fmt::format("{}: {}, {:.1f} s\n", seed, name_of(report.failure), report.seconds);
   }
   if (replay.timed) {
-    const TimingStatistic& statistic = replay.timing.statistic;
+    const TimingStatistic& statistic = replay.timing.timing.statistic;
     text += fmt::format("timed again: {:.3f} [{:.3f}, {:.3f}], {} pairs, {} dropped\n",
                         statistic.ratio.value, statistic.ratio.low, statistic.ratio.high,
                         statistic.pairs, statistic.dropped);

@@ -90,7 +90,7 @@ void take_cores(int job, int jobs) {
 
 void count(GateRow& row, const BenchReport& report) {
   ++row.runs;
-  switch (decide(report.statistic)) {
+  switch (decide(report.timing.statistic)) {
     case Speed::kFast:
       ++row.fast;
       break;
@@ -104,9 +104,9 @@ void count(GateRow& row, const BenchReport& report) {
       ++row.ambiguous;
       break;
   }
-  if (promotion_obstacle(report.plan, report.statistic).empty()) ++row.promoted;
+  if (promotion_obstacle(report.timing.plan, report.timing.statistic).empty()) ++row.promoted;
   row.worst_error =
-      std::max(row.worst_error, std::fabs(report.statistic.ratio.value / row.factor - 1));
+      std::max(row.worst_error, std::fabs(report.timing.statistic.ratio.value / row.factor - 1));
 }
 
 }  // namespace

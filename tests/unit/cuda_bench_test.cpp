@@ -63,10 +63,10 @@ TEST_CASE("a candidate is timed against a baseline in rounds, its outputs checke
   REQUIRE(*report);
   const BenchReport& done = **report;
   CHECK(done.failure == Failure::kNone);
-  CHECK(done.statistic.rounds == kRounds);
-  CHECK(done.statistic.pairs == kRounds * 10);
-  CHECK(done.statistic.cases.at(0).cold.at(0).p50 > 0);
-  CHECK(done.statistic.cases.at(0).hot.at(1).samples > 0);
+  CHECK(done.timing.statistic.rounds == kRounds);
+  CHECK(done.timing.statistic.pairs == kRounds * 10);
+  CHECK(done.timing.statistic.cases.at(0).cold.at(0).p50 > 0);
+  CHECK(done.timing.statistic.cases.at(0).hot.at(1).samples > 0);
   CHECK(done.checked_calls > 0);
   const Json& gpu = done.environment.at("gpu");
   CHECK(gpu.at("uuid") == "GPU-00000000-1111-2222-3333-444444444444");
@@ -101,6 +101,6 @@ TEST_CASE("samples of a throttled GPU count for nothing") {
   const auto report = bench_of("right");
   if (!report) return;
   REQUIRE(*report);
-  CHECK((*report)->statistic.dropped_share() == 1);
-  CHECK(decide((*report)->statistic) == Speed::kAmbiguous);
+  CHECK((*report)->timing.statistic.dropped_share() == 1);
+  CHECK(decide((*report)->timing.statistic) == Speed::kAmbiguous);
 }

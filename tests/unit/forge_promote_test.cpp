@@ -92,14 +92,14 @@ struct Times {
 
 BenchReport report_of(const Times& times) {
   BenchReport report;
-  report.plan = test::timing_plan();
+  report.timing.plan = test::timing_plan();
   report.samples = test::timed_samples();
   for (TimedSample& sample : report.samples) {
     if (sample.arm == 1) sample.seconds = std::round(20000 * times.ratio) / 1e9;
     if (sample.arm == 0) sample.seconds = 20000 / 1e9;
     if (sample.block < 4 * times.disturbed) sample.flags |= TimedSample::kDisturbed;
   }
-  report.statistic = compute_statistic(report.plan, report.samples);
+  report.timing.statistic = compute_statistic(report.timing.plan, report.samples);
   report.stop_reason = "the interval is narrow enough";
   report.checked_calls = 100;
   report.toolchains = {kToolchain, kToolchain, ""};
@@ -117,15 +117,36 @@ forge::PromoteRequest request_of(const Scratch& scratch) {
   return request;
 }
 
+forge::Verify never_again() {
+  return [](const std::string&, const VerifyOptions&) -> Expected<VerifyReport> {
+    return fail(ExitCode::kEnvironment, "nothing may be verified here");
+  };
+}
+
+// Every gate again: that it holds, or the failure.
+forge::Verify again(Failure failure = Failure::kNone) {
+  return [failure](const std::string&, const VerifyOptions&) -> Expected<VerifyReport> {
+    VerifyReport report;
+    report.passed = failure == Failure::kNone;
+    report.failure = failure;
+    report.candidate_digest = test::candidate_digest_of(test::kSource);
+    report.seed = sha256_hex("a fresh seed");
+    report.commitment = sha256_hex("a fresh commitment");
+    report.case_count = 44;
+    return report;
+  };
+}
+
 forge::PromotedAttempt promote(const TimedRun& run, const Scratch& scratch,
-                               const BenchReport& report, int attempt = 0) {
+                               const BenchReport& report, int attempt = 0,
+                               const forge::Verify& verify = never_again()) {
   auto request = request_of(scratch);
   request.attempt = attempt;
   const auto bench = [&](const std::string&, const BenchOptions&) -> Expected<BenchReport> {
     return report;
   };
-  auto out = forge::promote_with(run.run(), operators(), request, bench, {}, nullptr);
-  REQUIRE(out);
+  auto out = forge::promote_with(run.run(), operators(), request, {bench, verify}, {}, nullptr);
+  if (!out) FAIL(out.error().to_string());
   return *out;
 }
 
@@ -170,7 +191,8 @@ TEST_CASE("what the ledger does not hold is refused before anything is measured"
   const auto refused = [&](int attempt) {
     auto request = request_of(scratch);
     request.attempt = attempt;
-    const auto out = forge::promote_with(run.run(), operators(), request, never(), {}, nullptr);
+    const auto out =
+        forge::promote_with(run.run(), operators(), request, {never(), never_again()}, {}, nullptr);
     REQUIRE(out);
     CHECK(!out->promoted);
     CHECK(!out->measured);
@@ -186,13 +208,15 @@ TEST_CASE("what the ledger does not hold is refused before anything is measured"
   auto request = request_of(scratch);
   request.attempt = 4;
   // Its packet cannot be made either: the report is not the ledger's.
-  const auto out = forge::promote_with(run.run(), operators(), request, never(), {}, nullptr);
+  const auto out =
+      forge::promote_with(run.run(), operators(), request, {never(), never_again()}, {}, nullptr);
   REQUIRE(!out);
   CHECK(has(out.error().to_string(), "another digest than the ledger"));
   CHECK(run.last_event() == "refused");
   run.attempt(Json::object(), "namespaces", false);
   request.attempt = 5;
-  const auto early = forge::promote_with(run.run(), operators(), request, never(), {}, nullptr);
+  const auto early =
+      forge::promote_with(run.run(), operators(), request, {never(), never_again()}, {}, nullptr);
   REQUIRE(!early);
   CHECK(early.error().exit_code == ExitCode::kUsage);
   CHECK(has(early.error().to_string(), "forge bench comes first"));
@@ -209,8 +233,8 @@ TEST_CASE("repeats are pooled: a lucky one does not outweigh those before it") {
   const auto second = promote(run, scratch, report_of({.ratio = 1.3}));
   CHECK(!second.promoted);
   CHECK(second.measurements == 2);
-  CHECK(second.report.statistic.rounds == 20);
-  CHECK(second.report.statistic.ratio.low < 1.10);
+  CHECK(second.report.timing.statistic.rounds == 20);
+  CHECK(second.report.timing.statistic.ratio.low < 1.10);
   // Nor does handing the same files in again.
   run.attempt();
   const auto third = promote(run, scratch, report_of({.ratio = 1.3}));
@@ -232,14 +256,76 @@ TEST_CASE("a measurement that was disturbed is none") {
   CHECK(test::check(second.packet).verdict == PacketVerdict::kReproduced);
 }
 
-TEST_CASE("less time than the machine needs promotes nothing, whatever the ratio") {
+// Against a floor of 26 us, measured or physical, for 20 us that it takes.
+BenchReport below_the_floor(const Floors& floors) {
+  BenchReport report = report_of({});
+  Roofline floor;
+  floor.floors = floors;
+  report.timing = judge_timing(report.timing.plan, report.samples, {floor});
+  return report;
+}
+
+TEST_CASE("less time than the data sheet allows promotes nothing, and is not audited") {
   const Scratch scratch;
   const TimedRun run(scratch);
-  BenchReport report = report_of({});
-  report.rooflines = {hold_against(26, report.statistic.cases.front())};
+  const auto out = promote(run, scratch, below_the_floor({0, 26}));
+  CHECK(!out.promoted);
+  CHECK(out.report.timing.word() == "INVALID");
+  CHECK(has(out.reason, "of the least time that the device's data sheet allows"));
+  CHECK(test::check(out.packet).verdict == PacketVerdict::kReproduced);
+}
+
+TEST_CASE("less time than was measured for its work is audited: gates that hold again carry it") {
+  const Scratch scratch;
+  const TimedRun run(scratch);
+  const auto out = promote(run, scratch, below_the_floor({26, 20}), 0, again());
+  CHECK(out.promoted);
+  REQUIRE(test::check(out.packet).verdict == PacketVerdict::kReproduced);
+  const Json predicate = test::check(out.packet).predicate;
+  const Json& promotion = predicate.at("performance").at("promotion");
+  CHECK(promotion.at("audit").at("seed") == sha256_hex("a fresh seed"));
+  CHECK(promotion.at("cases").at(0).at("roofline").at("above_sol") == true);
+  CHECK(promotion.at("cases").at(0).contains("ratio_at_rest"));
+  // The audit is evidence like the rest.
+  REQUIRE(write_file_atomic(path_join(out.packet, "audit.json"), "{}"));
+  CHECK(test::check(out.packet).verdict == PacketVerdict::kTampered);
+}
+
+TEST_CASE("an audit that does not hold rejects the candidate") {
+  const Scratch scratch;
+  const TimedRun run(scratch);
+  const auto out = promote(run, scratch, below_the_floor({26, 0}), 0, again(Failure::kWrongResult));
+  CHECK(!out.promoted);
+  CHECK(has(out.reason, "wrong_result"));
+  CHECK(has(out.reason, "every gate was run again because at "));
+  CHECK(run.last_event() == "rejected");
+}
+
+TEST_CASE("an audit also needs another clock to agree") {
+  const Scratch scratch;
+  const TimedRun run(scratch);
+  BenchReport report = below_the_floor({26, 0});
+  // Work that goes on behind the time that is told.
+  for (TimedSample& sample : report.samples) {
+    if (sample.arm == 0) sample.stop_seconds = 10e-6;
+  }
+  report.timing = judge_timing(report.timing.plan, report.samples, report.timing.rooflines);
   const auto out = promote(run, scratch, report);
   CHECK(!out.promoted);
-  CHECK(has(out.reason, "of the least time that was measured"));
+  CHECK(run.last_event() == "refused");
+}
+
+TEST_CASE("more than twice as fast as a vendor's library is SUSPECT until an audit") {
+  const Scratch scratch;
+  const TimedRun run(scratch);
+  BenchReport report = report_of({.ratio = 2.5});
+  report.timing.plan.arms[1].name = "openblas";
+  report.timing = judge_timing(report.timing.plan, report.samples, {});
+  CHECK(report.timing.word() == "SUSPECT");
+  CHECK(has(report.obstacle(), "2.50 times as fast as openblas"));
+  const auto out = promote(run, scratch, report, 0, again());
+  CHECK(out.promoted);
+  CHECK(out.report.timing.word() == "FAST");
   CHECK(test::check(out.packet).verdict == PacketVerdict::kReproduced);
 }
 
@@ -269,14 +355,14 @@ TEST_CASE("who was killed before the entry was there is finished without a new m
   const TimedRun run(scratch);
   REQUIRE(promote(run, scratch, report_of({})).promoted);
   std::filesystem::remove_all(scratch.file("kernels"));
-  const auto again =
-      forge::promote_with(run.run(), operators(), request_of(scratch), never(), {}, nullptr);
+  const auto again = forge::promote_with(run.run(), operators(), request_of(scratch),
+                                         {never(), never_again()}, {}, nullptr);
   REQUIRE(again);
   CHECK(again->promoted);
   CHECK(!again->measured);
   CHECK(again->entry == "cpp_rmsnorm_host_fp32_16x4096_v1");
-  const auto third =
-      forge::promote_with(run.run(), operators(), request_of(scratch), never(), {}, nullptr);
+  const auto third = forge::promote_with(run.run(), operators(), request_of(scratch),
+                                         {never(), never_again()}, {}, nullptr);
   REQUIRE(third);
   CHECK(third->entry == again->entry);
   CHECK(registry::load({scratch.file("kernels")}).entries.size() == 1);
@@ -300,8 +386,9 @@ TEST_CASE("16 processes that promote at once lose nothing and share no version")
       const auto bench = [](const std::string&, const BenchOptions&) -> Expected<BenchReport> {
         return report_of({});
       };
-      const auto out = forge::promote_with(runs[static_cast<std::size_t>(i)]->run(), operators(),
-                                           request_of(scratch), bench, {}, nullptr);
+      const auto out =
+          forge::promote_with(runs[static_cast<std::size_t>(i)]->run(), operators(),
+                              request_of(scratch), {bench, never_again()}, {}, nullptr);
       ::_exit(out && out->promoted && !out->entry.empty() ? 0 : 1);
     }
     children.push_back(pid);

@@ -98,10 +98,8 @@ inline Json bench_json(const std::string& digest) {
   const TimingPlan plan = timing_plan();
   const auto samples = read_samples(write_samples(timed_samples()), "samples.bin", plan).value();
   const TimingStatistic statistic = compute_statistic(plan, samples);
-  Json json = to_json(plan, statistic);
-  const std::vector<Roofline> rooflines = {hold_against(8.0, statistic.cases.front())};
-  json["cases"][0]["roofline"] = to_json(rooflines.front());
-  json["promotion"] = promotion_json(promotion_obstacle(plan, statistic, rooflines));
+  const Roofline floor = hold_against({8.0, 0}, statistic.cases.front());
+  Json json = to_json(judge_timing(plan, samples, {floor}));
   json["plan"] = to_json(plan);
   json["method"] = {{"cache", "cold"}, {"resamples", kResamples}};
   json["checked_calls"] = 120;

@@ -6,7 +6,11 @@
 namespace tensorpath::forge {
 namespace {
 
-const std::string kAmbiguous(name_of(Speed::kAmbiguous));
+// Times that say one thing; the other words say that there is nothing to claim.
+bool is_an_answer(const Json& decision) {
+  return decision == name_of(Speed::kFast) || decision == name_of(Speed::kSlow) ||
+         decision == name_of(Speed::kSame);
+}
 
 Json claim(std::string text, const LedgerEntry& basis) {
   return {
@@ -76,8 +80,7 @@ Json claims_of(const LedgerHistory& ledger, int attempt, const Json& task, const
     }
     if (entry->event == LedgerEvent::kBenched && performance.is_object()) {
       for (const Json& run : performance.at("runs")) {
-        // Ambiguous says that there is nothing to claim.
-        if (run.at("ledger_line") != entry->seq || run.at("decision") == kAmbiguous) continue;
+        if (run.at("ledger_line") != entry->seq || !is_an_answer(run.at("decision"))) continue;
         claims.push_back(claim(timed_text(run), *entry));
       }
     }

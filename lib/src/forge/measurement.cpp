@@ -38,10 +38,11 @@ Expected<LedgerEntry> record(Ledger& ledger, int attempt, std::string_view purpo
     data[std::string(kFailureClass)] = name_of(report.failure);
   } else {
     data[std::string(kCandidateDigest)] = report.candidate_digest;
-    data["decision"] = name_of(decide(report.statistic));
-    data["ratio"] = json_number(report.statistic.ratio.value);
-    data["low"] = json_number(report.statistic.ratio.low);
-    data["high"] = json_number(report.statistic.ratio.high);
+    const Interval& ratio = report.timing.statistic.ratio;
+    data["decision"] = report.timing.word();
+    data["ratio"] = json_number(ratio.value);
+    data["low"] = json_number(ratio.low);
+    data["high"] = json_number(ratio.high);
   }
   data[std::string(kSamplesDigest)] = sha256_hex(samples);
   data[std::string(kPurpose)] = purpose;

@@ -17,6 +17,11 @@ inline constexpr std::string_view kForPromotion = "promotion";
 inline constexpr std::string_view kHarnessDigest = "harness_digest";  // of `verified` too
 inline constexpr std::string_view kReportDigest = "report_digest";    // of a verdict
 
+// Of `promoted` and `refused`: that every gate was run again and held, {seed, commitment, cases,
+// report_digest, harness_digest}; the report is a file beside the attempt's own.
+inline constexpr std::string_view kAudit = "audit";
+inline constexpr std::string_view kAuditFile = "audit.json";
+
 // What times the candidate in a directory; bench() but in tests.
 using Bench = std::function<Expected<BenchReport>(const std::string& candidate_directory,
                                                   const BenchOptions& options)>;

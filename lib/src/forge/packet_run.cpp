@@ -37,8 +37,10 @@ Status add_attempt(std::vector<PacketFile>& files, const std::string& directory,
     Status added = add(files, path_join(candidate, name), "candidate/" + name);
     if (!added) return added;
   }
-  if (const std::string report = path_join(directory, "report.json"); file_exists(report)) {
-    if (Status added = add(files, report, "report.json"); !added) return added;
+  for (const std::string_view name : {std::string_view("report.json"), kAuditFile}) {
+    const std::string path = path_join(directory, std::string(name));
+    if (!file_exists(path)) continue;
+    if (Status added = add(files, path, std::string(name)); !added) return added;
   }
   for (const std::string& bench : list_directories(directory)) {
     const std::string samples = path_join(path_join(directory, bench), "samples.bin");

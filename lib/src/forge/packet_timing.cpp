@@ -21,12 +21,13 @@ tl::unexpected<Error> differs(const std::string& directory, const std::string& w
 }
 
 // The ledger's own words on a run, where it has any.
-Status check_ledger(const LedgerEntry& entry, const TimingStatistic& statistic,
+Status check_ledger(const LedgerEntry& entry, const JudgedTiming& timing,
                     const std::string& directory) {
-  const Json expected = {{"decision", name_of(decide(statistic))},
-                         {"ratio", json_number(statistic.ratio.value)},
-                         {"low", json_number(statistic.ratio.low)},
-                         {"high", json_number(statistic.ratio.high)}};
+  const Interval& ratio = timing.statistic.ratio;
+  const Json expected = {{"decision", timing.word()},
+                         {"ratio", json_number(ratio.value)},
+                         {"low", json_number(ratio.low)},
+                         {"high", json_number(ratio.high)}};
   for (const auto& [key, value] : expected.items()) {
     if (!entry.data.contains(key) || entry.data.at(key) == value) continue;
     return fail_at({"ledger.jsonl", entry.seq, 0},
@@ -42,8 +43,8 @@ Expected<Json> timed_run(const std::string& directory, const Json& report,
   if (!plan) return tl::unexpected(plan.error());
   const auto samples = read_samples(samples_bytes, directory + std::string(kSamples), *plan);
   if (!samples) return tl::unexpected(samples.error());
-  const TimingStatistic statistic = compute_statistic(*plan, *samples);
-  if (const Status fine = check_ledger(entry, statistic, directory); !fine) {
+  const JudgedTiming timing = judge_timing(*plan, *samples, read_floors(report.at("cases")));
+  if (const Status fine = check_ledger(entry, timing, directory); !fine) {
     return tl::unexpected(fine.error());
   }
   const auto harness = entry.data.find(kHarnessDigest);
@@ -53,12 +54,7 @@ Expected<Json> timed_run(const std::string& directory, const Json& report,
               {"harness_digest", harness == entry.data.end() ? Json(nullptr) : *harness},
               {"samples_digest", sha256_hex(samples_bytes)},
               {"samples", samples->size()}};
-  const std::vector<Roofline> rooflines = hold_against(read_floors(report), statistic);
-  Json follows = to_json(*plan, statistic);
-  for (std::size_t i = 0; i < rooflines.size(); ++i) {
-    follows["cases"][i]["roofline"] = to_json(rooflines[i]);
-  }
-  follows["promotion"] = promotion_json(promotion_obstacle(*plan, statistic, rooflines));
+  Json follows = to_json(timing);
   follows["plan"] = to_json(*plan);
   for (const auto& [key, value] : follows.items()) {
     if (!report.contains(key)) return differs(directory, "/" + key);
@@ -95,6 +91,30 @@ Expected<Json> read_bench(const AttemptFiles& files, const std::string& director
   return report;
 }
 
+// Of the last decision: that every gate held again, with fresh seeds. Null: there was no audit.
+Expected<Json> audit_of(const AttemptFiles& files) {
+  const LedgerEntry* decided = files.last(LedgerEvent::kPromoted);
+  if (decided == nullptr) decided = files.last(LedgerEvent::kRefused);
+  if (decided == nullptr || !decided->data.contains(kAudit)) return Json(nullptr);
+  const Json& audit = decided->data.at(std::string(kAudit));
+  const auto wrong = [&](const std::string& what) {
+    return fail_at({"ledger.jsonl", decided->seq, 0}, what);
+  };
+  const std::string* text = files.find(kAuditFile);
+  if (text == nullptr) return wrong(fmt::format("names an audit, and there is no {}", kAuditFile));
+  if (audit.at(std::string(kReportDigest)) != sha256_hex(*text)) {
+    return wrong(fmt::format("names another audit than {}", kAuditFile));
+  }
+  const auto report = parse_json(*text, std::string(kAuditFile));
+  if (!report) return report;
+  if (report->at("passed") != true || report->at("commitment") != audit.at("commitment") ||
+      report->at("candidate_digest") != files.state.candidate_digest ||
+      audit.at("seed") == files.verdict()->data.value("seed", Json())) {
+    return wrong(fmt::format("does not say of the audit what {} says", kAuditFile));
+  }
+  return audit;
+}
+
 }  // namespace
 
 Expected<TimedRuns> timed_runs(const AttemptFiles& files) {
@@ -125,15 +145,21 @@ Expected<TimedRuns> timed_runs(const AttemptFiles& files) {
       if (!plan) return tl::unexpected(plan.error());
       auto read = read_samples(samples->contents, samples->path, *plan);
       if (!read) return tl::unexpected(read.error());
-      promotion.push_back({directory, *plan, std::move(*read), read_floors(*report)});
+      promotion.push_back({directory, *plan, std::move(*read), read_floors(report->at("cases"))});
     }
   }
   // Timings of a candidate that does not hold are nobody's.
-  if (!runs.empty() && holds_verdict(files.state.state)) {
-    out.performance = {
-        {"runs", runs},
-        {"promotion", promotion.empty() ? Json(nullptr) : to_json(pool_measurements(promotion))}};
+  if (runs.empty() || !holds_verdict(files.state.state)) return out;
+  Json pooled = nullptr;
+  if (!promotion.empty()) {
+    const auto audit = audit_of(files);
+    if (!audit) return tl::unexpected(audit.error());
+    PooledTiming timing = pool_measurements(promotion);
+    timing.timing.held_again = !audit->is_null();
+    pooled = to_json(timing);
+    if (!audit->is_null()) pooled["audit"] = *audit;
   }
+  out.performance = {{"runs", runs}, {"promotion", pooled}};
   return out;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <tensorpath/base/json.h>
-#include <tensorpath/harness/roofline.h>
+#include <tensorpath/harness/judged_timing.h>
 
 namespace tensorpath::forge {
 
@@ -14,14 +14,12 @@ struct PromotionSamples {
   std::string directory;  // "bench-2"
   TimingPlan plan;
   std::vector<TimedSample> samples;
-  std::vector<Roofline> rooflines;  // by case; empty: the ceilings were not known
+  std::vector<Roofline> floors;  // by case; empty: none are known
 };
 
 struct PooledTiming {
-  TimingPlan plan;
-  TimingStatistic statistic;
-  std::vector<Roofline> rooflines;  // the last one's floors against all of the samples
-  std::vector<std::string> directories;
+  JudgedTiming timing;                   // the last one's floors against all of the samples
+  std::vector<std::string> directories;  // "bench-2", "bench-3"
   int left_out = 0;  // measurements of another plan, or with too many pairs disturbed
 };
 
@@ -30,7 +28,5 @@ struct PooledTiming {
 [[nodiscard]] PooledTiming pool_measurements(const std::vector<PromotionSamples>& all);
 
 [[nodiscard]] Json to_json(const PooledTiming& pooled);
-// By case, as bench.json has them; empty where it has none.
-[[nodiscard]] std::vector<Roofline> read_floors(const Json& bench);
 
 }  // namespace tensorpath::forge

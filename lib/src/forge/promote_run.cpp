@@ -1,12 +1,15 @@
 #include "packet_files.h"
 #include "pooled.h"
+#include "promoted_entry.h"
 #include "promotion.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
+#include <tensorpath/evidence/harness_digest.h>
 #include <tensorpath/forge/bench_run.h>
 #include <tensorpath/forge/create_run.h>
 #include <tensorpath/registry/store.h>
@@ -68,12 +71,13 @@ class Promotion {
     out_.attempt = attempt;
   }
 
-  Expected<PromotedAttempt> run(const Bench& bench, BenchOptions options, const SigningKey* key) {
+  Expected<PromotedAttempt> run(const Judges& judges, const BenchOptions& options,
+                                const SigningKey* key) {
     const auto before = ledger_.history().state_of(attempt_);
     if (!before) return tl::unexpected(before.error());
     const bool decided = before->state == LedgerEvent::kPromoted;
     if (!decided) {
-      if (Status done = decide(bench, std::move(options)); !done) {
+      if (Status done = decide(judges, options); !done) {
         return tl::unexpected(done.error());
       }
     }
@@ -89,11 +93,11 @@ class Promotion {
 
  private:
   // Leaves the attempt promoted, refused or rejected.
-  Status decide(const Bench& bench, BenchOptions options) {
+  Status decide(const Judges& judges, const BenchOptions& options) {
     auto why = gate_obstacle();
     if (!why) return tl::unexpected(why.error());
     if (why->empty()) {
-      auto measured = measure(run_, ledger_, attempt_, kForPromotion, bench, std::move(options));
+      auto measured = measure(run_, ledger_, attempt_, kForPromotion, judges.bench, options);
       if (!measured) return tl::unexpected(measured.error());
       out_.measured = true;
       out_.report = std::move(measured->report);
@@ -102,6 +106,8 @@ class Promotion {
         return {};
       }
       if (Status pooled = pool(); !pooled) return pooled;
+      if (Status audited = audit(judges.verify, options); !audited) return audited;
+      if (!out_.reason.empty()) return {};  // rejected
       why = timing_obstacle();
     }
     out_.reason = *why;
@@ -110,6 +116,7 @@ class Promotion {
     const auto event = why->empty() ? LedgerEvent::kPromoted : LedgerEvent::kRefused;
     if (!may_follow(state->state, event)) return {};  // refused before, for the same reason
     Json data = {{std::string(kCandidateDigest), state->candidate_digest}};
+    if (!audit_.is_null()) data[std::string(kAudit)] = audit_;
     if (!why->empty()) data["reason"] = *why;
     if (const auto entry = ledger_.append(event, attempt_, data, wall_now()); !entry) {
       return tl::unexpected(entry.error());
@@ -176,8 +183,7 @@ class Promotion {
     }
     const PooledTiming pooled = pool_measurements(all);
     out_.measurements = static_cast<int>(pooled.directories.size());
-    out_.report.statistic = pooled.statistic;
-    out_.report.rooflines = pooled.rooflines;
+    out_.report.timing = pooled.timing;
     return {};
   }
 
@@ -194,11 +200,52 @@ class Promotion {
       if (!plan) return tl::unexpected(plan.error());
       auto samples = read_samples(*bytes, path, *plan);
       if (!samples) return tl::unexpected(samples.error());
-      return PromotionSamples{name, std::move(*plan), std::move(*samples), read_floors(*report)};
+      return PromotionSamples{name, std::move(*plan), std::move(*samples),
+                              read_floors(report->at("cases"))};
     }
     return fail(ExitCode::kUsage,
                 "samples that the ledger names are gone: they count, and without "
                 "them nothing can be promoted");
+  }
+
+  // What is too good to be believed as it is counts once every gate held again, on cases that
+  // nobody has seen.
+  Status audit(const Verify& verify, const BenchOptions& options) {
+    JudgedTiming settled = out_.report.timing;
+    settled.held_again = true;
+    if (settled.doubt().empty() || !settled.obstacle().empty()) return {};
+    const std::string directory = run_.attempt_path(attempt_);
+    VerifyOptions again;
+    again.sandbox = options.sandbox;
+    again.worker = options.worker;
+    again.scratch = path_join(directory, "build");
+    const auto report = verify(path_join(directory, "candidate"), again);
+    std::error_code ignored;
+    std::filesystem::remove_all(again.scratch, ignored);
+    if (!report) return tl::unexpected(report.error());
+    const std::string text = to_text(report->to_json());
+    if (Status kept = write_file_atomic(path_join(directory, std::string(kAuditFile)), text);
+        !kept) {
+      return kept;
+    }
+    const auto harness = harness_digest();
+    if (!harness) return tl::unexpected(harness.error());
+    audit_ = {{"seed", report->seed},
+              {"commitment", report->commitment},
+              {"cases", report->case_count},
+              {std::string(kReportDigest), sha256_hex(text)},
+              {std::string(kHarnessDigest), *harness}};
+    if (report->passed) {
+      out_.report.timing.held_again = true;
+      return {};
+    }
+    out_.reason = fmt::format("{}: {}; every gate was run again because {}",
+                              name_of(report->failure), report->detail, settled.doubt());
+    const auto entry = ledger_.append(
+        LedgerEvent::kRejected, attempt_,
+        {{std::string(kFailureClass), name_of(report->failure)}, {std::string(kAudit), audit_}},
+        wall_now());
+    return entry ? Status{} : tl::unexpected(entry.error());
   }
 
   [[nodiscard]] std::string timing_obstacle() const {
@@ -248,7 +295,9 @@ class Promotion {
       if (!text) return tl::unexpected(text.error());
       files.push_back({packet_path(name), std::move(*text)});
     }
-    auto entry = entry_of(packet.predicate());
+    auto entry = promoted_entry(
+        task_, packet.predicate(), request_.here,
+        parse_utc(last_of(ledger_.history(), attempt_, LedgerEvent::kPromoted)->time).value());
     if (!entry) return tl::unexpected(entry.error());
     entry->packet = packet_path(kPacketFile);
     const auto named = std::find_if(files.begin(), files.end(),
@@ -260,96 +309,6 @@ class Promotion {
     return {};
   }
 
-  [[nodiscard]] Expected<registry::Entry> entry_of(const Json& predicate) const {
-    const Domain& domain = task_.domain;
-    registry::Entry entry;
-    entry.op = task_.op->name;
-    entry.op_digest = task_.op->digest;
-    entry.language = language_of(task_.device);
-    entry.gpu = task_.gpu;
-    entry.architecture = task_.architecture;
-    entry.dtype = name_of(domain.dtype);
-    entry.attributes = domain.attributes;
-    entry.dims = domain.dims;
-    entry.layouts = layouts();
-    entry.objective = task_.objective;
-    entry.toolchain = request_.here;
-    entry.toolchain.flags = flags_of(predicate.at("environment").at("toolchain"));
-    entry.candidate_digest = predicate.at("candidate").at("digest").get<std::string>();
-    entry.run_id = run_.id();
-    entry.attempt = attempt_;
-    entry.promoted_at =
-        parse_utc(last_of(ledger_.history(), attempt_, LedgerEvent::kPromoted)->time).value();
-    const auto shapes = timed_shapes(*task_.op, domain);
-    if (!shapes) return tl::unexpected(shapes.error());
-    set_performance(entry, predicate.at("performance").at("promotion"), *shapes);
-    return entry;
-  }
-
-  // Rows further apart than a row are drawn where a tensor may have them; every start is.
-  [[nodiscard]] std::vector<std::string> layouts() const {
-    std::vector<std::string> out = {"contiguous"};
-    const auto any = [&](auto flag) {
-      const auto has = [&](const TensorSpec& tensor) { return tensor.*flag; };
-      return std::any_of(task_.op->inputs.begin(), task_.op->inputs.end(), has) ||
-             std::any_of(task_.op->outputs.begin(), task_.op->outputs.end(), has);
-    };
-    if (any(&TensorSpec::strided)) out.emplace_back("strided");
-    if (any(&TensorSpec::element_aligned)) out.emplace_back("offset");
-    return out;
-  }
-
-  // The report has compiler, version and flags in one line.
-  [[nodiscard]] std::string flags_of(const Json& toolchain) const {
-    auto text = toolchain.get<std::string>();
-    const std::string& compiler = request_.here.compiler;
-    if (compiler.empty() || !text.starts_with(compiler + " ")) return text;
-    return text.substr(compiler.size() + 1);
-  }
-
-  void set_performance(registry::Entry& entry, const Json& pooled,
-                       const std::vector<WeightedShape>& shapes) const {
-    registry::Performance& out = entry.performance;
-    const auto number = [](const Json& object, const char* key) {
-      return object.at(key).get<double>();
-    };
-    const auto p50 = [&](const Json& one, const Json& arm) {
-      for (const Json& candidate : one.at("arms")) {
-        if (candidate.at("arm") == arm) return number(candidate.at("cold"), "p50_us");
-      }
-      return 0.0;
-    };
-    out.ratio = number(pooled.at("ratio"), "value");
-    out.lower = number(pooled.at("ratio"), "low");
-    out.upper = number(pooled.at("ratio"), "high");
-    std::size_t heaviest = 0;
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-      const Json& one = pooled.at("cases").at(i);
-      const Json& strongest = one.at("strongest_baseline");
-      const Json& ratio = one.at("ratio");
-      out.cases.push_back({shapes[i].dims, shapes[i].weight, strongest.get<std::string>(),
-                           p50(one, strongest), p50(one, "candidate"), number(ratio, "value"),
-                           number(ratio, "low"), number(ratio, "high")});
-      if (shapes[i].weight > shapes[heaviest].weight) heaviest = i;
-    }
-    out.baseline = out.cases[heaviest].baseline;
-    entry.tuned_shape = shapes[heaviest].dims;
-    entry.falls_back_to = fmt::format("the operator's {} baseline", out.baseline);
-    out.sol_score = least_sol_score(pooled.at("cases"));
-  }
-
-  // A case without a score leaves the whole without one.
-  static std::optional<double> least_sol_score(const Json& cases) {
-    std::optional<double> least;
-    for (const Json& one : cases) {
-      const auto roofline = one.find("roofline");
-      if (roofline == one.end() || roofline->at("sol_score").is_null()) return std::nullopt;
-      const double score = roofline->at("sol_score").get<double>();
-      least = std::min(least.value_or(score), score);
-    }
-    return least;
-  }
-
   const RunDirectory& run_;
   Ledger& ledger_;
   const Operators& operators_;
@@ -357,14 +316,15 @@ class Promotion {
   const PromoteRequest& request_;
   int attempt_;
   Json report_;  // of the gates
+  Json audit_;   // null: none was due
   PromotedAttempt out_;
 };
 
 }  // namespace
 
 Expected<PromotedAttempt> promote_with(const RunDirectory& run, const Operators& operators,
-                                       const PromoteRequest& request, const Bench& bench,
-                                       BenchOptions options, const SigningKey* key) {
+                                       const PromoteRequest& request, const Judges& judges,
+                                       const BenchOptions& options, const SigningKey* key) {
   const auto lock = run.lock("promote");
   if (!lock) return tl::unexpected(lock.error());
   auto ledger = run.open_ledger();
@@ -373,21 +333,23 @@ Expected<PromotedAttempt> promote_with(const RunDirectory& run, const Operators&
   if (!task) return tl::unexpected(task.error());
   const auto attempt = attempt_to_promote(ledger->history(), request.attempt);
   if (!attempt) return tl::unexpected(attempt.error());
-  return Promotion(run, *ledger, operators, *task, request, *attempt)
-      .run(bench, std::move(options), key);
+  return Promotion(run, *ledger, operators, *task, request, *attempt).run(judges, options, key);
 }
 
 Expected<PromotedAttempt> promote_run(const RunDirectory& run, const Operators& operators,
                                       const PromoteRequest& request,
                                       const std::vector<std::string>& baselines,
-                                      BenchOptions options, const SigningKey* key) {
-  const auto bench_it = [&](const std::string& candidate,
-                            const BenchOptions& with) -> Expected<BenchReport> {
-    const auto task = task_of(run, operators);
-    if (!task) return tl::unexpected(task.error());
-    return bench(*task, candidate, find_baselines(*task, baselines), with);
-  };
-  return promote_with(run, operators, request, bench_it, std::move(options), key);
+                                      const BenchOptions& options, const SigningKey* key) {
+  const auto task = task_of(run, operators);
+  if (!task) return tl::unexpected(task.error());
+  const auto sources = find_baselines(*task, baselines);
+  const Judges judges{[&](const std::string& candidate, const BenchOptions& with) {
+                        return bench(*task, candidate, sources, with);
+                      },
+                      [&](const std::string& candidate, const VerifyOptions& with) {
+                        return verify(*task, candidate, with);
+                      }};
+  return promote_with(run, operators, request, judges, options, key);
 }
 
 }  // namespace tensorpath::forge

@@ -268,19 +268,20 @@ class Replayer {
            fmt::format("a timed call does not hold: {}", name_of(now.failure)));
       return;
     }
-    for (const TimedArm& arm : now.plan.arms) {
+    for (const TimedArm& arm : now.timing.plan.arms) {
       if (arm.absent.empty() || !was_present(arm.name)) continue;
       find(PacketVerdict::kNotRunnableHere, "performance",
            fmt::format("the baseline {} is not here: {}", arm.name, arm.absent));
       return;
     }
-    if (now.statistic.dropped_share() > kMostDropped || now.statistic.ratio.value <= 0) {
+    if (now.timing.statistic.dropped_share() > kMostDropped ||
+        now.timing.statistic.ratio.value <= 0) {
       find(PacketVerdict::kNotRunnableHere, "performance",
            fmt::format("{:.0f}% of the pairs were disturbed by something else on this machine",
-                       100 * now.statistic.dropped_share()));
+                       100 * now.timing.statistic.dropped_share()));
       return;
     }
-    const Interval& ratio = now.statistic.ratio;
+    const Interval& ratio = now.timing.statistic.ratio;
     if (ratio.low <= number("high") * (1 + kBetweenSessions) &&
         ratio.high >= number("low") * (1 - kBetweenSessions)) {
       return;

@@ -14,7 +14,6 @@
 
 #include <fmt/format.h>
 
-#include <tensorpath/base/file.h>
 #include <tensorpath/harness/bench.h>
 
 namespace tensorpath {
@@ -78,8 +77,8 @@ class Benchmark {
       if (Status run = run_rounds(start); !run) return tl::unexpected(run.error());
     }
     timed_.complete(report_.environment);
-    report_.statistic = compute_statistic(report_.plan, report_.samples);
-    hold_against_ceilings();
+    const TimingPlan plan = report_.timing.plan;
+    report_.timing = judge_timing(plan, report_.samples, floors());
     report_.empty_call_us = median(empty_) * 1e6;
     report_.stop_us = median(stops_) * 1e6;
     report_.seconds = seconds_since(start);
@@ -87,20 +86,32 @@ class Benchmark {
   }
 
  private:
-  void hold_against_ceilings() {
-    if (options_.ceilings.empty()) return;
+  // What a sample's last calls wrote may still lie in the cache.
+  [[nodiscard]] double cached_bytes(std::size_t index, double cache_bytes) const {
+    const std::vector<int>& slots = arms_.front()->slots;
+    const double left = index < slots.size() ? cache_bytes / slots[index] : cache_bytes;
+    return std::min(left, index < written_.size() ? written_[index] : 0);
+  }
+
+  std::vector<Roofline> floors() {
+    std::vector<Roofline> out;
     const auto roof = timed_.roof(options_.ceilings, task_);
-    if (!roof) return;
-    report_.ceilings = roof->ceilings;
-    for (std::size_t i = 0; i < report_.plan.cases.size(); ++i) {
-      // A sample's last calls may leave what they wrote in the cache.
-      const std::vector<int>& slots = arms_.front()->slots;
-      const double left = i < slots.size() ? roof->cache_bytes / slots[i] : roof->cache_bytes;
-      const double cached = std::min(left, i < written_.size() ? written_[i] : 0);
-      const TimedCase& one = report_.plan.cases[i];
-      const double floor = roof->floor_seconds(one.bytes, one.flops, cached);
-      report_.rooflines.push_back(hold_against(floor * 1e6, report_.statistic.cases[i]));
+    const DataSheet* const sheet = timed_.data_sheet(options_.sheets);
+    if (!roof && sheet == nullptr) return out;
+    if (roof) report_.ceilings = roof->ceilings;
+    if (sheet != nullptr) report_.sheet = sheet->name;
+    for (std::size_t i = 0; i < report_.timing.plan.cases.size(); ++i) {
+      const TimedCase& one = report_.timing.plan.cases[i];
+      const double cached = cached_bytes(i, timed_.cache_bytes());
+      Floors floors;
+      if (roof) floors.measured_us = 1e6 * roof->floor_seconds(one.bytes, one.flops, cached);
+      if (sheet != nullptr) {
+        floors.physical_us =
+            1e6 * sheet->floor_seconds(one.bytes - cached, one.flops, task_.domain.dtype);
+      }
+      out.emplace_back().floors = floors;
     }
+    return out;
   }
 
   void say(const std::string& step) const {
@@ -118,7 +129,7 @@ class Benchmark {
     report_.failure = candidate.built.refusal.failure;
     report_.detail = candidate.built.refusal.detail;
     for (const auto& arm : arms_) {
-      report_.plan.arms.push_back(
+      report_.timing.plan.arms.push_back(
           {arm->name, arm->denominator && arm->absent.empty(), arm->absent});
       report_.toolchains.push_back(arm->built.toolchain);
     }
@@ -137,7 +148,7 @@ class Benchmark {
       for (const DimSpec& dim : task_.op->dims) {
         name += fmt::format("{}{}={}", name.empty() ? "" : " ", dim.name, one.dims.at(dim.name));
       }
-      report_.plan.cases.push_back(
+      report_.timing.plan.cases.push_back(
           {name, shape.weight, static_cast<double>(task_.op->bytes.evaluate(symbols).value_or(0)),
            static_cast<double>(task_.op->flops.evaluate(symbols).value_or(0))});
       cases_.push_back(std::move(one));
@@ -166,7 +177,7 @@ class Benchmark {
       if (report_.failure != Failure::kNone) return {};
       const bool enough = round + 1 >= options_.stop.least_rounds;
       const double width =
-          enough ? compute_statistic(report_.plan, report_.samples).ratio.width() : 1;
+          enough ? compute_statistic(report_.timing.plan, report_.samples).ratio.width() : 1;
       say(fmt::format("round {}", round + 1));
       report_.stop_reason = options_.stop.stop(round + 1, width, seconds_since(start));
     }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <tensorpath/base/json.h>
 #include <tensorpath/harness/bench.h>
@@ -40,6 +41,13 @@ class BenchDevice {
   // What was measured of this device, for the task's operator; nullopt: nothing.
   [[nodiscard]] virtual std::optional<Roof> roof(const std::string& directory,
                                                  const KernelTask& task) const = 0;
+  // What calls write so much may not have reached memory by their end.
+  [[nodiscard]] virtual double cache_bytes() const = 0;
+  // The one of this device; null: none of them is.
+  [[nodiscard]] virtual const DataSheet* data_sheet(const std::vector<DataSheet>& sheets) const {
+    (void)sheets;
+    return nullptr;
+  }
   // How the cache is made cold and whose clock it is, in words.
   [[nodiscard]] virtual Json method() const = 0;
 };

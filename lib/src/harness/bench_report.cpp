@@ -5,11 +5,11 @@ namespace tensorpath {
 
 std::string BenchReport::obstacle() const {
   if (failure != Failure::kNone) return detail;
-  return promotion_obstacle(plan, statistic, rooflines);
+  return timing.obstacle();
 }
 
 Json BenchReport::to_json() const {
-  Json json = tensorpath::to_json(plan, statistic);
+  Json json = tensorpath::to_json(timing);
   if (failure != Failure::kNone) {
     // Timings of a candidate that does not hold are nobody's.
     json["decision"] = nullptr;
@@ -17,12 +17,10 @@ Json BenchReport::to_json() const {
     json["explanation"] = explain(failure);
     json["detail"] = detail;
   }
-  for (std::size_t i = 0; i < rooflines.size(); ++i) {
-    json["cases"][i]["roofline"] = tensorpath::to_json(rooflines[i]);
-  }
   json["ceilings"] = ceilings;
+  if (!sheet.empty()) json["data_sheet"] = sheet;
   json["promotion"] = promotion_json(obstacle());
-  json["plan"] = tensorpath::to_json(plan);
+  json["plan"] = tensorpath::to_json(timing.plan);
   json["method"] = {
       {"pairing", "arms in random order within each block, in processes of their own"},
       {"statistic",
@@ -37,7 +35,7 @@ Json BenchReport::to_json() const {
   json["stop_us"] = json_number(stop_us, 4);
   Json compilers = Json::object();
   for (std::size_t i = 0; i < toolchains.size(); ++i) {
-    if (!toolchains[i].empty()) compilers[plan.arms[i].name] = toolchains[i];
+    if (!toolchains[i].empty()) compilers[timing.plan.arms[i].name] = toolchains[i];
   }
   json["toolchains"] = compilers;
   json["candidate_digest"] = candidate_digest;

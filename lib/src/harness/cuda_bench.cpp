@@ -106,6 +106,15 @@ class CudaBench : public BenchDevice {
     return std::nullopt;
   }
 
+  [[nodiscard]] double cache_bytes() const override { return facts_.cache_bytes; }
+
+  [[nodiscard]] const DataSheet* data_sheet(const std::vector<DataSheet>& sheets) const override {
+    const auto found = std::find_if(sheets.begin(), sheets.end(), [&](const DataSheet& sheet) {
+      return sheet.is_of(facts_.architecture, facts_.multiprocessors, facts_.memory_bytes);
+    });
+    return found == sheets.end() ? nullptr : &*found;
+  }
+
   [[nodiscard]] Json method() const override {
     return {{"cache",
              "cold: persisting lines reset, twice the L2 cache read through, then each slot once "

@@ -282,7 +282,6 @@ Roof roof_of(const GpuCeilings& ceilings, const OperatorSpec& op, DType dtype) {
   roof.ceilings = to_json(ceilings);
   roof.call_s = ceilings.graph_node_s.best;
   roof.bytes_s = std::max(ceilings.read_bytes_s.best, ceilings.copy_bytes_s.best);
-  roof.cache_bytes = ceilings.cache_bytes;
   // Sums of a few products of tf32 reach the precision of fp32.
   const std::string_view units = dtype == DType::kFp32 ? "tf32" : name_of(dtype);
   roof.flops_s = uses_matrix_units(op) ? ceilings.matrix_flops_s(units).value_or(0)

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include <unistd.h>
+
 namespace tensorpath {
 namespace {
 
@@ -33,6 +35,10 @@ class HostBench : public BenchDevice {
     const auto ceilings = find_ceilings(directory, static_cast<int>(cores_.worker.size()));
     if (!ceilings) return std::nullopt;
     return roof_of(*ceilings, task.domain.dtype);
+  }
+  // The last level's; a virtual machine may have less of it than it is told.
+  [[nodiscard]] double cache_bytes() const override {
+    return static_cast<double>(std::max(0L, ::sysconf(_SC_LEVEL3_CACHE_SIZE)));
   }
   [[nodiscard]] Json method() const override {
     return {{"cache", "cold: the slots' lines are flushed before each sample"},

@@ -33,14 +33,15 @@ struct PromotedAttempt {
   BenchReport report;     // the measurement, its statistic that of all of them pooled
 };
 
-// Whatever the candidate's state or times say is a refusal with its reason. One killed between the
+// Whatever the candidate's state or times say is a refusal with its reason. Times that are too good
+// (JudgedTiming::doubt) have every gate run again first, with fresh seeds. One killed between the
 // ledger's word and the registry's entry is finished by the next call. Errors (usage): no attempt
 // was timed yet; (limit): somebody else is at work on the run.
 [[nodiscard]] Expected<PromotedAttempt> promote_run(const RunDirectory& run,
                                                     const Operators& operators,
                                                     const PromoteRequest& request,
                                                     const std::vector<std::string>& baselines,
-                                                    BenchOptions options,
+                                                    const BenchOptions& options,
                                                     const SigningKey* key = nullptr);
 
 }  // namespace tensorpath::forge

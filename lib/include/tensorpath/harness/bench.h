@@ -11,8 +11,9 @@
 #include <tensorpath/base/error.h>
 #include <tensorpath/base/json.h>
 #include <tensorpath/harness/ceilings.h>
+#include <tensorpath/harness/data_sheet.h>
 #include <tensorpath/harness/failure.h>
-#include <tensorpath/harness/roofline.h>
+#include <tensorpath/harness/judged_timing.h>
 #include <tensorpath/harness/task.h>
 #include <tensorpath/harness/timing.h>
 #include <tensorpath/sandbox.h>
@@ -31,20 +32,20 @@ struct BenchOptions {
   std::string scratch;  // directory for build products; empty: a temporary one
   int threads = 0;      // of the pool, each on a core of its own; 0: the cores but one, at most 4
   StopRule stop;
-  std::string ceilings;  // directory of what was measured of the machine; empty: none
-  int warmups = 3;       // of each arm in each round; ten rounds make thirty
-  int blocks = 20;       // timed in each round; ten rounds make two hundred
+  std::string ceilings;           // directory of what was measured of the machine; empty: none
+  std::vector<DataSheet> sheets;  // of devices that may be here
+  int warmups = 3;                // of each arm in each round; ten rounds make thirty
+  int blocks = 20;                // timed in each round; ten rounds make two hundred
   std::function<void(const std::string& step)> on_step;
 };
 
 struct BenchReport {
   Failure failure = Failure::kNone;  // of the candidate, in what was timed
   std::string detail;
-  TimingPlan plan;
   std::vector<TimedSample> samples;
-  TimingStatistic statistic;
-  Json ceilings;                    // what was measured of the device; null: nothing
-  std::vector<Roofline> rooflines;  // by case; empty without ceilings
+  JudgedTiming timing;  // its plan; once there are samples, what they come to
+  Json ceilings;        // what was measured of the device; null: nothing
+  std::string sheet;    // of the catalog, that the device is held against; empty: none is known
   std::string stop_reason;
   std::int64_t checked_calls = 0;  // timed calls of the candidate whose outputs were compared whole
   // Host: waking the worker and hearing from it, median. cuda: a graph without calls.

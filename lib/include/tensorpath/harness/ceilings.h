@@ -18,11 +18,10 @@ namespace tensorpath {
 
 // Of a device, for one operator: the least time that work was measured to need.
 struct Roof {
-  Json ceilings;           // all that was measured
-  double call_s = 0;       // of a call that does nothing
-  double bytes_s = 0;      // the best of reading and copying
-  double flops_s = 0;      // of the units that the operator may use; 0: their rate was not measured
-  double cache_bytes = 0;  // of what a call writes so much may not have reached memory by its end
+  Json ceilings;       // all that was measured
+  double call_s = 0;   // of a call that does nothing
+  double bytes_s = 0;  // the best of reading and copying
+  double flops_s = 0;  // of the units that the operator may use; 0: their rate was not measured
 
   // `cached`: bytes that were written and need not have left the cache.
   [[nodiscard]] double floor_seconds(double bytes, double flops, double cached = 0) const;

@@ -1,4 +1,4 @@
-// A timing beside what the machine can do at most: arithmetic on a floor and on samples, so that
+// A timing beside what the machine can do at most: arithmetic on floors and on samples, so that
 // `replay` does it again.
 #pragma once
 
@@ -15,30 +15,33 @@ namespace tensorpath {
 // nullopt when the baseline is within 5% of the floor.
 [[nodiscard]] std::optional<double> sol_score(double seconds, double floor, double baseline);
 
+// The least microseconds that a case's bytes and operations take; 0: not known.
+struct Floors {
+  double measured_us = 0;  // as the device was measured
+  double physical_us = 0;  // by its data sheet
+};
+
 // One case of a candidate.
 struct Roofline {
-  double floor_us = 0;  // the least time that its bytes and operations were measured to take
-  double percent = 0;   // floor over the candidate's cold median; 0: there is none
+  Floors floors;
+  double percent = 0;  // the measured floor over the candidate's cold median; 0: there is none
+  double physical_percent = 0;  // likewise of the data sheet's
   std::optional<double> sol_score;
   // The candidate takes less than the floor that was measured: a ceiling that was measured too low,
   // or a candidate that does not do the work. It promotes nothing until that is known.
   [[nodiscard]] bool above_sol() const { return percent > 100; }
+  // Less than 0.95 of what the data sheet allows: no device does that.
+  [[nodiscard]] bool invalid() const;
 };
 
-// The floor counts as it is printed, so that who reads it back comes to the same.
-[[nodiscard]] Roofline hold_against(double floor_us, const CaseStatistic& one);
+// The floors count as they are printed, so that who reads them back comes to the same.
+[[nodiscard]] Roofline hold_against(const Floors& floors, const CaseStatistic& one);
 // The floors anew against another statistic of their cases.
 [[nodiscard]] std::vector<Roofline> hold_against(const std::vector<Roofline>& floors,
                                                  const TimingStatistic& statistic);
 
-// Why times, or what the machine was measured to need at least, carry no promotion; empty when they
-// do. `rooflines` by case; empty: the ceilings are not known.
-[[nodiscard]] std::string promotion_obstacle(const TimingPlan& plan,
-                                             const TimingStatistic& statistic,
-                                             const std::vector<Roofline>& rooflines);
-// {carries, least_ratio, least_case_ratio, obstacle}
-[[nodiscard]] Json promotion_json(const std::string& obstacle);
-
 [[nodiscard]] Json to_json(const Roofline& roofline);
+// By case, as the cases of bench.json have them; empty where they have none.
+[[nodiscard]] std::vector<Roofline> read_floors(const Json& cases);
 
 }  // namespace tensorpath
