@@ -315,6 +315,7 @@ void add_forge(CLI::App& app, Session& session) {
   add_forge_packet(*group, session, options);
   add_forge_export(*group, session, options);
   add_forge_profile(*group, session, options);
+  add_forge_summary(*group, session, options);
 }
 
 }  // namespace tensorpath::cli

@@ -67,6 +67,8 @@ void add_forge_export(CLI::App& group, Session& session,
                       const std::shared_ptr<ForgeOptions>& options);
 void add_forge_profile(CLI::App& group, Session& session,
                        const std::shared_ptr<ForgeOptions>& options);
+void add_forge_summary(CLI::App& group, Session& session,
+                       const std::shared_ptr<ForgeOptions>& options);
 void add_forge_packet(CLI::App& group, Session& session,
                       const std::shared_ptr<ForgeOptions>& options);
 

@@ -12,4 +12,5 @@
 #include <tensorpath/forge/promote_run.h>
 #include <tensorpath/forge/run_directory.h>
 #include <tensorpath/forge/run_id.h>
+#include <tensorpath/forge/run_set.h>
 #include <tensorpath/forge/verify_run.h>
