@@ -128,6 +128,7 @@ forge::Verify again(Failure failure = Failure::kNone) {
   return [failure](const std::string&, const VerifyOptions&) -> Expected<VerifyReport> {
     VerifyReport report;
     report.passed = failure == Failure::kNone;
+    report.sandbox = SandboxLevel::kNamespaces;
     report.failure = failure;
     report.candidate_digest = test::candidate_digest_of(test::kSource);
     report.seed = sha256_hex("a fresh seed");

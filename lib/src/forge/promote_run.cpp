@@ -235,8 +235,13 @@ class Promotion {
               {"cases", report->case_count},
               {std::string(kReportDigest), sha256_hex(text)},
               {std::string(kHarnessDigest), *harness}};
+    const bool whole =
+        to_string(report->sandbox) == kWholeSandbox &&
+        std::all_of(report->gates.begin(), report->gates.end(),
+                    [](const auto& gate) { return gate.status == GateReport::Status::kPassed; });
     if (report->passed) {
-      out_.report.timing.held_again = true;
+      out_.report.timing.held_again = whole;
+      if (!whole) audit_ = nullptr;
       return {};
     }
     out_.reason = fmt::format("{}: {}; every gate was run again because {}",
