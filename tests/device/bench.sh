@@ -174,7 +174,7 @@ same() {
   cp -r data kernels "$work/tree/"
   rm -rf "$work"/tree/kernels/baselines/rmsnorm/cuda-*
   cp -r "$kernel" "$work/tree/kernels/baselines/rmsnorm/cuda-naive"
-  TENSORPATH_DATA=$work/tree/data bench same "$kernel" rmsnorm fp16 rows=2048,hidden=4096 --cases 12
+  TENSORPATH_DATA=$work/tree/data bench same "$kernel" rmsnorm fp16 rows=64,hidden=4096 --cases 12
 }
 
 tuned() { # OP DTYPE SHAPE
@@ -191,12 +191,12 @@ for name in "${names[@]}"; do
   say "$name"
   case $name in
     ceilings | hold | same) "$name" ;;
-    rmsnorm | softmax) promote "$name" "$name" fp16 rows=2048,hidden=4096 ;;
+    rmsnorm | softmax) promote "$name" "$name" fp16 rows=512,hidden=4096 ;;
     rope)
       promote rope rope fp16 \
-        tokens=2048,heads=32,head_dim=128,rotary_dim=128,max_positions=4096
+        tokens=512,heads=32,head_dim=128,rotary_dim=128,max_positions=4096
       ;;
-    swiglu | fused_add_rmsnorm) tuned "$name" fp16 rows=2048,hidden=4096 ;;
+    swiglu | fused_add_rmsnorm) tuned "$name" fp16 rows=512,hidden=4096 ;;
     matmul) tuned matmul fp16 m=1280,n=1280,k=256 ;;
     gate)
       within 400 "$build/tests/selftest" --no-corpus --no-proof --device sm_90 --gate "$gate"
