@@ -3,6 +3,8 @@
 
 install(TARGETS tensorpath RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(TARGETS tensorpath-worker RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tensorpath COMPONENT runtime)
+install(DIRECTORY scripts/torch-worker DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/tensorpath COMPONENT runtime
+  FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
 install(DIRECTORY kernels/ops kernels/baselines kernels/ceilings kernels/verified kernels/export DESTINATION ${CMAKE_INSTALL_DATADIR}/tensorpath/kernels COMPONENT runtime)
 install(DIRECTORY data/ DESTINATION ${CMAKE_INSTALL_DATADIR}/tensorpath COMPONENT runtime)
 foreach(section 1 5 7)

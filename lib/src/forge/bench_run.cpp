@@ -1,4 +1,7 @@
+#include "harness/torch_worker.h"
 #include "measurement.h"
+
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -26,9 +29,20 @@ Expected<int> attempt_to_time(const LedgerHistory& history, int wanted) {
               "tensorpath forge verify comes first");
 }
 
-// Those of the host are naive, tuned; those of a GPU cuda-naive, cuda-tuned.
+// Those of the host are naive, tuned; those of a GPU cuda-naive, cuda-tuned, and torch for all that
+// is reached through PyTorch.
 std::string baseline_place(const KernelTask& task, const std::string& name) {
+  if (task.device == DeviceKind::kCuda && is_library_arm(name)) return "torch";
   return task.device == DeviceKind::kHost ? name : fmt::format("{}-{}", name_of(task.device), name);
+}
+
+std::string directory_of(const KernelTask& task, const std::string& name,
+                         const std::vector<std::string>& roots) {
+  for (const std::string& root : roots) {
+    std::string path = path_join(path_join(root, task.op->name), baseline_place(task, name));
+    if (directory_exists(path)) return path;
+  }
+  return {};
 }
 
 }  // namespace
@@ -39,15 +53,17 @@ std::vector<BaselineSource> find_baselines(const KernelTask& task,
   for (const auto& [device, names] : task.op->baselines) {
     if (device != name_of(task.device)) continue;
     for (const std::string& name : names) {
-      BaselineSource source{name, {}, {}};
-      for (const std::string& root : directories) {
-        const std::string path =
-            path_join(path_join(root, task.op->name), baseline_place(task, name));
-        if (source.directory.empty() && directory_exists(path)) source.directory = path;
-      }
+      BaselineSource source{name, directory_of(task, name, directories), {}};
       if (source.directory.empty()) source.absent = "it is not installed";
       found.push_back(std::move(source));
     }
+  }
+  if (task.device != DeviceKind::kCuda) return found;
+  for (const std::string& name : pytorch_arms()) {
+    BaselineSource source{name, directory_of(task, name, directories), {}};
+    const bool named = std::any_of(found.begin(), found.end(),
+                                   [&](const BaselineSource& one) { return one.name == name; });
+    if (!named && !source.directory.empty()) found.push_back(std::move(source));
   }
   return found;
 }

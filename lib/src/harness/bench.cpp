@@ -120,7 +120,7 @@ class Benchmark {
 
   Status add_arms(const std::string& directory, const std::vector<BaselineSource>& baselines) {
     auto made = make_arms({task_, options_, bench_defences_, defences_, device_,
-                           static_cast<int>(timed_.cores().worker.size()), scratch_},
+                           static_cast<int>(timed_.cores().worker.size()), scratch_, &timed_},
                           directory, baselines);
     if (!made) return tl::unexpected(made.error());
     arms_ = std::move(*made);

@@ -1,6 +1,7 @@
 // The arms of a benchmark, built: the candidate and each baseline, or why there is none.
 #pragma once
 
+#include "bench_device.h"
 #include "bench_with.h"
 #include "device.h"
 #include "timed_session.h"
@@ -35,10 +36,12 @@ struct ArmWorkshop {
   const Device& device;
   int threads;  // of each arm
   std::string scratch;
+  const BenchDevice* timed;
 };
 
-// The candidate first, then each baseline, which is verified for the task. Errors are the
-// machine's.
+// The candidate first, then each baseline, which is verified for the task. What a library's arm
+// needs and does not find, and what fails when it is timed for once, makes it absent. Errors are
+// the machine's.
 [[nodiscard]] Expected<std::vector<std::unique_ptr<Arm>>> make_arms(
     const ArmWorkshop& workshop, const std::string& candidate_directory,
     const std::vector<BaselineSource>& baselines);

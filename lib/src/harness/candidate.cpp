@@ -39,7 +39,7 @@ const std::string* KernelCandidate::find(std::string_view name) const {
 }
 
 Expected<KernelCandidate> read_candidate(const std::string& directory, const KernelTask& task,
-                                         Refusal& refusal) {
+                                         Refusal& refusal, bool library) {
   namespace fs = std::filesystem;
   KernelCandidate candidate;
   std::error_code error;
@@ -51,7 +51,9 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
   const auto refuse = [&](std::string detail) {
     if (refusal.failure == Failure::kNone) refusal = {Failure::kBadCandidate, std::move(detail)};
   };
-  const std::vector<std::string> known = candidate_file_names(task.device);
+  const std::string source(library ? kLibrarySource : source_name(task.device));
+  std::vector<std::string> known = candidate_file_names(task.device);
+  known.front() = source;
   std::size_t bytes = 0;
   for (; it != fs::directory_iterator(); it.increment(error)) {
     const std::string name = it->path().filename().string();
@@ -63,7 +65,7 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
     }
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       refuse(fmt::format("{} has no business there: {}, plan.yaml and notes.md do",
-                         quote_input(name), source_name(task.device)));
+                         quote_input(name), source));
       continue;
     }
     auto contents = read_file(it->path().string(), kMostBytes);
@@ -79,8 +81,8 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
   if (bytes > kMostBytes || candidate.files.size() > kMostFiles) {
     refuse(fmt::format("its files are larger than {} bytes together", kMostBytes));
   }
-  if (candidate.find(source_name(task.device)) == nullptr) {
-    refuse(fmt::format("there is no {}", source_name(task.device)));
+  if (candidate.find(source) == nullptr) {
+    refuse(fmt::format("there is no {}", source));
   }
   const std::string* plan = candidate.find("plan.yaml");
   if (refusal.failure != Failure::kNone) return candidate;

@@ -4,6 +4,7 @@
 #include "cuda_object.h"
 #include "cuda_session.h"
 #include "device.h"
+#include "torch_worker.h"
 
 #include <fmt/format.h>
 
@@ -17,15 +18,18 @@ class CudaDevice : public Device {
   explicit CudaDevice(CudaToolkit toolkit) : toolkit_(std::move(toolkit)) {}
 
   [[nodiscard]] Refusal scan_source(const Subject& subject) const override {
+    if (subject.options.library) return {};
     return subject.defences.source_scan ? scan_cuda_source(subject) : Refusal{};
   }
 
   [[nodiscard]] Expected<Built> build(const Subject& subject, Build build) const override {
+    if (subject.options.library) return build_torch(subject);
     return build_cubin(toolkit_, subject, build);
   }
 
   [[nodiscard]] Expected<Refusal> scan_object(const Subject& subject,
                                               const Built& built) const override {
+    if (subject.options.library) return Refusal{};
     const auto bytes = read_file(built.path, 64U << 20);
     if (!bytes) return tl::unexpected(bytes.error());
     const auto ptx = read_file(built.path.substr(0, built.path.rfind('.')) + ".ptx", 64U << 20);
@@ -36,7 +40,7 @@ class CudaDevice : public Device {
   // compute-sanitizer needs more of a driver than a kernel does; where it does not work there is no
   // instrumented build.
   [[nodiscard]] std::vector<Build> instrumented(const Subject& subject) const override {
-    if (!probe_gpu(toolkit_, subject.options, true)) return {};
+    if (subject.options.library || !probe_gpu(toolkit_, subject.options, true)) return {};
     std::vector<Build> builds = {Build::kAddress};
     // Its racecheck watches shared memory.
     const std::string* source = subject.candidate.find("kernel.cu");

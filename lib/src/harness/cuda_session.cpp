@@ -1,6 +1,7 @@
 #include "cuda_session.h"
 
 #include "plan_eval.h"
+#include "torch_worker.h"
 #include "worker_link.h"
 
 #include <algorithm>
@@ -233,9 +234,13 @@ Expected<std::unique_ptr<Session>> start_cuda_session(const CudaToolkit& toolkit
                                                       const Subject& subject, const Built& built,
                                                       Build build) {
   SandboxSpec spec = gpu_sandbox(toolkit, subject.options.worker);
-  spec.argv = worker_command(toolkit, subject.options.worker, build);
-  spec.argv.insert(spec.argv.end(), {"--code", built.path});
-  spec.view.push_back({built.path, {}, false, false});
+  if (built.program) {
+    start_instead(*built.program, spec);
+  } else {
+    spec.argv = worker_command(toolkit, subject.options.worker, build);
+    spec.argv.insert(spec.argv.end(), {"--code", built.path});
+    spec.view.push_back({built.path, {}, false, false});
+  }
   auto session = std::make_unique<CudaSession>(subject, build, std::move(spec));
   if (const Status started = session->start(); !started) return tl::unexpected(started.error());
   return session;

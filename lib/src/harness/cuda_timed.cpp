@@ -5,6 +5,7 @@
 #include "cuda_session.h"
 #include "plan_eval.h"
 #include "slot_arena.h"
+#include "torch_worker.h"
 #include "worker_process.h"
 
 #include <algorithm>
@@ -58,13 +59,27 @@ worker::Role role_of(CallBuffer::Role role) {
 
 class CudaTimedSession : public TimedSession {
  public:
-  CudaTimedSession(const Subject& subject, SlotArena arena, WorkerProcess worker, Cores cores)
+  CudaTimedSession(const Subject& subject, SlotArena arena, WorkerProcess worker, Cores cores,
+                   double lay_out_s)
       : subject_(subject),
         arena_(std::move(arena)),
         worker_(std::move(worker)),
-        cores_(std::move(cores)) {}
+        cores_(std::move(cores)),
+        lay_out_s_(lay_out_s) {}
 
-  // Before the worker has run anything of the candidate's.
+  // Until the code is loaded. What the exchange costs is measured before anything of it has run.
+  [[nodiscard]] Status wait_until_ready() {
+    const auto ready = worker_.wait_ready(kGpuReadySeconds);
+    if (!ready) return tl::unexpected(ready.error());
+    if (ready->failure != Failure::kNone) {
+      return fail(ExitCode::kEnvironment,
+                  fmt::format("what was verified does not start: {}", ready->detail));
+    }
+    ready_ = true;
+    const PinnedThread pinned(cores_.harness);
+    return measure_gap();
+  }
+
   [[nodiscard]] Status measure_gap() {
     double gaps[2] = {};
     for (const int nodes : {0, kIdleNodes}) {
@@ -84,6 +99,9 @@ class CudaTimedSession : public TimedSession {
 
   [[nodiscard]] Expected<Refusal> lay_out(const SlotContents& contents, const CallSpec& spec,
                                           int slots) override {
+    if (!ready_) {
+      if (Status ready = wait_until_ready(); !ready) return tl::unexpected(ready.error());
+    }
     const auto launches = evaluate(spec);
     if (!launches) return Refusal{Failure::kPlanInvalid, launches.error().to_string()};
     if (Status laid = lay_out_arena(contents, spec, slots); !laid) {
@@ -105,7 +123,7 @@ class CudaTimedSession : public TimedSession {
     append_entries(body, launches->launches);
     append_entries(body, launches->maps);
     header.ask = Ask::kLayOut;
-    return exchange(header, body, kRequestSeconds);
+    return exchange(header, body, lay_out_s_);
   }
 
   [[nodiscard]] Expected<Refusal> write(const SlotContents& /*contents*/, const Key& key, int slots,
@@ -270,12 +288,14 @@ class CudaTimedSession : public TimedSession {
   SlotArena arena_;
   WorkerProcess worker_;
   Cores cores_;
+  double lay_out_s_;
   UsualGap gap_;
   CallSpec spec_;
   std::vector<worker::Buffer> buffers_;
   std::uint64_t nonce_ = 0;
   std::uint64_t nanoseconds_ = 0;
   bool flush_first_ = false;
+  bool ready_ = false;
 };
 
 }  // namespace
@@ -293,21 +313,21 @@ Expected<std::unique_ptr<TimedSession>> start_cuda_timed(const CudaToolkit& tool
   auto arena = SlotArena::make();
   if (!arena) return tl::unexpected(arena.error());
   SandboxSpec spec = gpu_sandbox(toolkit, subject.options.worker);
-  spec.argv = {subject.options.worker, "--device", "cuda", "--code", built.path, "--cores",
-               cores.worker_text()};
-  spec.view.push_back({built.path, {}, false, false});
+  if (built.program) {
+    start_instead(*built.program, spec);
+  } else {
+    spec.argv = {subject.options.worker, "--device", "cuda", "--code", built.path};
+    spec.view.push_back({built.path, {}, false, false});
+  }
+  spec.argv.insert(spec.argv.end(), {"--cores", cores.worker_text()});
   auto worker = WorkerProcess::start(spec, subject.options.sandbox, arena->descriptor());
   if (!worker) return tl::unexpected(worker.error());
-  const auto ready = worker->wait_ready(kGpuReadySeconds);
-  if (!ready) return tl::unexpected(ready.error());
-  if (ready->failure != Failure::kNone) {
-    return fail(ExitCode::kEnvironment,
-                fmt::format("what was verified does not start: {}", ready->detail));
-  }
-  auto session =
-      std::make_unique<CudaTimedSession>(subject, std::move(*arena), std::move(*worker), cores);
-  const PinnedThread pinned(cores.harness);
-  if (Status measured = session->measure_gap(); !measured) return tl::unexpected(measured.error());
+  auto session = std::make_unique<CudaTimedSession>(
+      subject, std::move(*arena), std::move(*worker), cores,
+      built.program ? built.program->lay_out_s : kRequestSeconds);
+  // Those of libraries take seconds and start side by side: each is waited for when it is used.
+  if (built.program) return session;
+  if (Status ready = session->wait_until_ready(); !ready) return tl::unexpected(ready.error());
   return session;
 }
 

@@ -5,6 +5,7 @@
 #include "defences.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,14 @@ struct Subject {
   std::string scratch;  // build products go here
 };
 
+// What is started in the place of tensorpath-worker: a library's worker, which is the tool's own.
+struct WorkerProgram {
+  std::vector<std::string> command;
+  std::vector<ViewEntry> view;           // beside that of a worker
+  std::vector<std::string> environment;  // likewise; "NAME=value" takes the place of an earlier one
+  double lay_out_s = 0;                  // for slots to be laid out, in which it may compile
+};
+
 // A code object ready to run; what went wrong when there is none.
 struct Built {
   Refusal refusal;
@@ -34,6 +43,7 @@ struct Built {
   std::vector<KernelResources> resources;  // empty on the host
   SandboxLevel level = SandboxLevel::kLimits;
   std::string level_reason;
+  std::optional<WorkerProgram> program;  // of a library's arm
 };
 
 enum class Build : std::uint8_t { kPlain, kAddress, kThread };  // kinds of instrumentation

@@ -283,6 +283,10 @@ Json to_json(const EmittedCode& code) {
 
 Expected<EmittedCode> read_emitted_code(const Subject& subject, const Built& built) {
   EmittedCode code;
+  if (built.program) {
+    code.not_read = "the code is a library's";
+    return code;
+  }
   const Disassembler tool = disassembler_of(subject, built.path);
   const std::string out = path_join(subject.scratch, "listing");
   if (tool.command.empty()) {

@@ -39,7 +39,7 @@ Expected<VerifyReport> Verification::run(const std::string& directory) {
 Status Verification::read(const std::string& directory) {
   const auto start = Clock::now();
   Refusal refusal;
-  auto candidate = read_candidate(directory, task_, refusal);
+  auto candidate = read_candidate(directory, task_, refusal, options_.library.has_value());
   if (!candidate) return tl::unexpected(candidate.error());
   candidate_ = std::move(*candidate);
   report_.candidate_digest = candidate_.digest;

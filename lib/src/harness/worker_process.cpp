@@ -24,6 +24,16 @@ bool reads_timer(const Reply& reply) {
   return at[0] == 0x0F && (at[1] == 0x31 || (at[1] == 0x01 && at[2] == 0xF9));
 }
 
+// Of what a program printed before it ended: the beginning, of a Python traceback the end.
+std::string last_words(const std::string& text) {
+  constexpr std::size_t kShown = 300;
+  constexpr std::size_t kTraceback = 3000;
+  if (text.find("Traceback (most recent call last)") == std::string::npos) {
+    return text.substr(0, kShown);
+  }
+  return text.size() <= kTraceback ? text : text.substr(text.size() - kTraceback);
+}
+
 std::string system_call_name(int number) {
   char* name = ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
   std::string text = name == nullptr ? std::to_string(number) : name;
@@ -118,7 +128,7 @@ Refusal WorkerProcess::explain_end(double seconds, bool timed_out) {
       if (auto report = sanitizer_report(outcome); report) return {Failure::kSanitizer, *report};
       return {Failure::kEarlyExit,
               fmt::format("the process ended by itself with status {}{}{}", outcome.exit_code,
-                          outcome.err.empty() ? "" : ": ", outcome.err.substr(0, 300))};
+                          outcome.err.empty() ? "" : ": ", last_words(outcome.err))};
     }
     default:
       return {Failure::kCrash, to_string(outcome.end)};

@@ -18,7 +18,8 @@ struct BenchedAttempt {
 };
 
 // The baselines that an operator names for its device: out of the first of `directories` that has
-// DIR/<op>/<name>/; those named and not there are listed as absent.
+// DIR/<op>/<name>/; those named and not there are listed as absent. On a GPU also the arms of
+// PyTorch for an operator that has DIR/<op>/torch/, which need not be named.
 [[nodiscard]] std::vector<BaselineSource> find_baselines(
     const KernelTask& task, const std::vector<std::string>& directories);
 

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -73,6 +74,8 @@ struct KernelCandidate {
     const std::vector<std::pair<std::string, std::string>>& files);
 // What a candidate may consist of: its source ("kernel.cpp", "kernel.cu") first.
 [[nodiscard]] std::vector<std::string> candidate_file_names(DeviceKind kind);
+// The source of a shipped baseline that a library runs; no candidate may bring one.
+inline constexpr std::string_view kLibrarySource = "baseline.py";
 
 // Why a candidate cannot be taken, for the report.
 struct Refusal {
@@ -81,9 +84,11 @@ struct Refusal {
 };
 
 // The files of a directory: flat names, regular files, sizes bounded. An Error is a directory that
-// cannot be read; what is wrong with its contents is a refusal.
+// cannot be read; what is wrong with its contents is a refusal. `library`: it is a shipped
+// baseline's, whose source is kLibrarySource.
 [[nodiscard]] Expected<KernelCandidate> read_candidate(const std::string& directory,
-                                                       const KernelTask& task, Refusal& refusal);
+                                                       const KernelTask& task, Refusal& refusal,
+                                                       bool library = false);
 
 // plan.yaml. Its formulas may use the operator's dims, strides, attributes and sizeof(T).
 [[nodiscard]] Expected<LaunchPlan> read_plan(std::string_view yaml, const std::string& file,

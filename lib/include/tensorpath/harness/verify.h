@@ -97,12 +97,20 @@ struct VerifyReport {
   [[nodiscard]] Table to_table() const;
 };
 
+// A baseline that is a library's, run by a worker in Python.
+struct LibraryArm {
+  std::string name;   // "torch-eager"
+  std::string cache;  // directory in which its compiler keeps what it made; empty: none
+};
+
 struct VerifyOptions {
   SandboxMode sandbox = SandboxMode::kStrict;
   std::string worker;   // path of tensorpath-worker
   std::string scratch;  // directory for build products; empty: a temporary one
   bool sanitizers = true;
   int threads = 0;  // of the pool; 0: as many as cores, at most 4
+  // The directory is not a candidate's but a shipped baseline's: baseline.py and a plan.
+  std::optional<LibraryArm> library;
   // To run the cases of a verdict again; nothing new is hidden then, and it proves nothing new.
   std::optional<Key> revealed_seed;
   // Called when a gate ends, and with the commitment before anything is compiled.
