@@ -1,11 +1,13 @@
 // tensorpath profile: lists the benchmark profiles there are, and shows them whole.
 #include "command.h"
+#include "packet_evidence.h"
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include <tensorpath/profile.h>
+#include <tensorpath/profile/profile_packet.h>
 
 namespace tensorpath::cli {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 struct ProfileOptions {
   std::string model, gpu, engine;
   std::vector<std::string> names;
+  std::string out, sign;  // packet
 };
 
 constexpr std::string_view kUnknown = "-";
@@ -224,22 +227,55 @@ bool is_file(const std::string& name) {
   return name == "-" || name.ends_with(".json") || name.ends_with(".jsonl");
 }
 
-ExitCode run_show(const Session& session, const ProfileOptions& options) {
+// The profiles that the command line names.
+Expected<std::vector<Profile>> chosen_profiles(const Session& session,
+                                               const ProfileOptions& options) {
   Expected<Catalog> catalog;
   const Expected<ProfileStore> store = load_profiles(session, catalog);
-  if (!store) return report(store.error());
+  if (!store) return tl::unexpected(store.error());
   std::vector<Profile> chosen;
   for (const std::string& name : options.names) {
     if (is_file(name)) {
       const auto profiles = read_profile_file(name);
-      if (!profiles) return report(profiles.error());
+      if (!profiles) return tl::unexpected(profiles.error());
       chosen.insert(chosen.end(), profiles->begin(), profiles->end());
       continue;
     }
     const auto profile = store->profile(name);
-    if (!profile) return report(profile.error());
+    if (!profile) return tl::unexpected(profile.error());
     chosen.push_back(**profile);
   }
+  return chosen;
+}
+
+ExitCode run_packet(const Session& session, const ProfileOptions& options) {
+  const auto chosen = chosen_profiles(session, options);
+  if (!chosen) return report(chosen.error());
+  if (chosen->size() != 1) {
+    return report(fail(ExitCode::kUsage,
+                       fmt::format("a packet holds one profile, and these are {}", chosen->size()),
+                       "name one of them, as 'profile list' prints it")
+                      .value());
+  }
+  std::optional<SigningKey> key;
+  if (!options.sign.empty()) {
+    auto read = SigningKey::read(options.sign);
+    if (!read) return report(read.error());
+    key = std::move(*read);
+  }
+  const auto identity = packet_identity();
+  if (!identity) return report(identity.error());
+  const Packet packet = profile_packet(chosen->front(), *identity);
+  const Status written = write_packet(options.out, packet, key ? &*key : nullptr);
+  if (!written) return report(written.error());
+  note_doubts(session, chosen->front());
+  return ExitCode::kDone;
+}
+
+ExitCode run_show(const Session& session, const ProfileOptions& options) {
+  const auto found = chosen_profiles(session, options);
+  if (!found) return report(found.error());
+  const std::vector<Profile>& chosen = *found;
   for (std::size_t index = 0; index < chosen.size(); ++index) {
     // Several documents are JSON Lines, which `show FILE.jsonl` reads back.
     if (session.format == OutputFormat::kJson && chosen.size() > 1) {
@@ -256,7 +292,7 @@ ExitCode run_show(const Session& session, const ProfileOptions& options) {
 }  // namespace
 
 void add_profile(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("profile", "List and show benchmark profiles");
+  CLI::App* command = app.add_subcommand("profile", "List, show and pack benchmark profiles");
   command->require_subcommand(1);
   auto options = std::make_shared<ProfileOptions>();
 
@@ -278,6 +314,17 @@ void add_profile(CLI::App& app, Session& session) {
   add_format_option(*show, session);
   show->callback([&session, options] {
     session.run = [&session, options] { return run_show(session, *options); };
+  });
+
+  CLI::App* packet = command->add_subcommand("packet", "Write a profile as a packet of evidence");
+  packet->add_option("profile", options->names, "A name, or a file with one profile")
+      ->type_name("PROFILE")
+      ->expected(1)
+      ->required();
+  packet->add_option("--out", options->out, "The directory to make")->type_name("DIR")->required();
+  packet->add_option("--sign", options->sign, "A private Ed25519 key in PEM")->type_name("KEY");
+  packet->callback([&session, options] {
+    session.run = [&session, options] { return run_packet(session, *options); };
   });
 }
 

@@ -1,7 +1,7 @@
 // tensorpath recommend: workloads in; ranked, explained, priced plans and their files out.
 #include "advice.h"
 #include "kernels_here.h"
-#include "recommendation_evidence.h"
+#include "packet_evidence.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -118,12 +118,9 @@ Expected<std::optional<PacketMeans>> packet_means(const Session& session,
     if (!prices) return tl::unexpected(prices.error());
     means.prices = std::move(*prices);
   }
-  auto harness = harness_digest();
-  if (!harness) return tl::unexpected(harness.error());
-  means.identity.created = utc_text(wall_now());
-  means.identity.replay_command = "tensorpath replay PACKET";
-  means.identity.harness_version = kVersion;
-  means.identity.harness_digest = std::move(*harness);
+  auto identity = packet_identity();
+  if (!identity) return tl::unexpected(identity.error());
+  means.identity = std::move(*identity);
   return std::optional<PacketMeans>(std::move(means));
 }
 

@@ -1,6 +1,6 @@
 // tensorpath replay: does a packet say what follows from it, and does it still hold here?
 #include "forge_options.h"
-#include "recommendation_evidence.h"
+#include "packet_evidence.h"
 
 #include <algorithm>
 #include <array>
@@ -43,6 +43,10 @@ std::string state_of(const PacketCheck& check) {
     const Json& block = check.predicate.at("recommendation");
     return fmt::format("{} plans for {}", to_line(block.at("plans")),
                        shown(block.at("workload").get<std::string>()));
+  }
+  if (check.predicate.at("packet").at("kind") == "profile") {
+    const Json& block = check.predicate.at("profile");
+    return fmt::format("profile {}, {}", shown(block.at("name").get<std::string>()), outcome);
   }
   const auto event = forge::find_event(outcome);
   if (!event) return {};

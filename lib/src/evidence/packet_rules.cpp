@@ -67,6 +67,9 @@ std::vector<SchemaMistake> packet_mistakes(const Json& statement, std::string_vi
   const Json& predicate = statement.at("predicate");
   check_gaps(predicate, out);
   const Json& self = predicate.at("packet");
+  if (predicate.contains(kProfileBlock) != (self.at("kind") == kProfileBlock)) {
+    out.push_back({"/predicate/profile", "is there for a packet of a profile, and for no other"});
+  }
   if (!parse_utc(self.at("created").get<std::string>())) {
     out.push_back({"/predicate/packet/created", "is no time that a calendar has"});
   }

@@ -18,6 +18,9 @@ inline constexpr std::array<std::string_view, 10> kBlocks{
     "task",         "candidate", "environment", "validation", "performance",
     "emitted_code", "security",  "agent",       "economics",  "recommendation"};
 
+// A block of packets of this kind alone.
+inline constexpr std::string_view kProfileBlock = "profile";
+
 // `text` is what `statement` was read from.
 [[nodiscard]] std::vector<SchemaMistake> packet_mistakes(const Json& statement,
                                                          std::string_view text);

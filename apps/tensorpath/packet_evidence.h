@@ -1,4 +1,4 @@
-// What recommend writes with --packet, and what replay computes again of it.
+// What packets that this program writes have in common, and what replay computes again of each kind.
 #pragma once
 
 #include "advice.h"
@@ -10,6 +10,9 @@
 
 namespace tensorpath::cli {
 
+// Of a packet that this program writes now; kind and outcome are the packet's.
+[[nodiscard]] Expected<PacketIdentity> packet_identity();
+
 // SHA-256 over the names and contents of every data file that a recommendation may depend on.
 [[nodiscard]] Expected<std::string> data_digest(const Session& session);
 
@@ -17,7 +20,7 @@ namespace tensorpath::cli {
 [[nodiscard]] Expected<Json> recommend_again(const Session& session,
                                              const RecommendationSources& sources);
 
-// For check_packet, of kernels and recommendations.
+// For check_packet, of every kind.
 [[nodiscard]] std::vector<PacketFinding> recompute_any(const Session& session,
                                                        const PacketView& packet);
 

@@ -1,4 +1,4 @@
-#include "recommendation_evidence.h"
+#include "packet_evidence.h"
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include <tensorpath/forge.h>
+#include <tensorpath/profile/profile_packet.h>
+#include <tensorpath/version.h>
 
 namespace tensorpath::cli {
 namespace {
@@ -39,6 +41,17 @@ class TextFile {
 };
 
 }  // namespace
+
+Expected<PacketIdentity> packet_identity() {
+  auto harness = harness_digest();
+  if (!harness) return tl::unexpected(harness.error());
+  PacketIdentity identity;
+  identity.created = utc_text(wall_now());
+  identity.replay_command = "tensorpath replay PACKET";
+  identity.harness_version = kVersion;
+  identity.harness_digest = std::move(*harness);
+  return identity;
+}
 
 Expected<std::string> data_digest(const Session& session) {
   std::string all;
@@ -82,9 +95,9 @@ Expected<Json> recommend_again(const Session& session, const RecommendationSourc
 }
 
 std::vector<PacketFinding> recompute_any(const Session& session, const PacketView& packet) {
-  if (packet.statement.predicate().at("packet").at("kind") != "recommendation") {
-    return forge::recompute_packet(packet);
-  }
+  const Json& kind = packet.statement.predicate().at("packet").at("kind");
+  if (kind == "profile") return recompute_profile(packet);
+  if (kind == "kernel") return forge::recompute_packet(packet);
   const auto digest = data_digest(session);
   if (!digest) {
     return {{PacketVerdict::kNotRunnableHere, "", digest.error().diagnostics.front().message}};
