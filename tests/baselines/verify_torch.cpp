@@ -86,6 +86,7 @@ class TimedTorch : public BenchDevice {
                                          const KernelTask& /*task*/) const override {
     return std::nullopt;
   }
+  [[nodiscard]] double cache_bytes() const override { return 0; }
   [[nodiscard]] Json method() const override { return {}; }
 
  private:
