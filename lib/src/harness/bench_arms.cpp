@@ -1,5 +1,7 @@
 #include "bench_arms.h"
 
+#include "vendor_library.h"
+
 #include <fmt/format.h>
 
 #include <tensorpath/base/file.h>
@@ -8,16 +10,18 @@ namespace tensorpath {
 namespace {
 
 Expected<std::unique_ptr<Arm>> build_arm(const ArmWorkshop& workshop, const std::string& name,
-                                         const std::string& directory) {
+                                         const std::string& directory, bool baseline) {
   const Device& device = workshop.device;
   auto arm = std::make_unique<Arm>();
   arm->name = name;
   arm->options.sandbox = workshop.options.sandbox;
   arm->options.worker = workshop.options.worker;
   arm->options.threads = workshop.threads;
+  arm->options.baseline = baseline;
   arm->scratch = path_join(workshop.scratch, name);
   Refusal refusal;
-  auto candidate = read_candidate(directory, workshop.task, refusal);
+  auto candidate = baseline ? read_baseline(directory, workshop.task, refusal)
+                            : read_candidate(directory, workshop.task, refusal);
   if (!candidate) return tl::unexpected(candidate.error());
   arm->candidate = std::move(*candidate);
   arm->subject = std::make_unique<Subject>(
@@ -46,9 +50,25 @@ Expected<bool> holds(const ArmWorkshop& workshop, const BaselineSource& source) 
   verify_options.sandbox = options.sandbox;
   verify_options.worker = options.worker;
   verify_options.sanitizers = false;
+  verify_options.baseline = true;
   const auto verdict = verify(workshop.task, source.directory, verify_options);
   if (!verdict) return tl::unexpected(verdict.error());
   return verdict->passed;
+}
+
+// Empty, or why a baseline that was found is not timed here.
+Expected<std::string> absence_of(const ArmWorkshop& workshop, const Arm& arm) {
+  const std::vector<std::string>& links = arm.candidate.links;
+  const Refusal& refusal = arm.built.refusal;
+  if (refusal.failure != Failure::kNone) {
+    const std::string missing = missing_library(links, refusal.detail);
+    return missing.empty() ? "it does not build: " + refusal.detail : missing;
+  }
+  if (links.empty()) return std::string{};
+  // Whether the library has such a kernel, it knows itself.
+  const auto session = workshop.device.start(*arm.subject, arm.built, Build::kPlain);
+  if (!session) return tl::unexpected(session.error());
+  return (*session)->finish().detail;
 }
 
 Expected<std::unique_ptr<Arm>> make_baseline(const ArmWorkshop& workshop,
@@ -59,15 +79,15 @@ Expected<std::unique_ptr<Arm>> make_baseline(const ArmWorkshop& workshop,
     arm->absent = source.absent;
     return arm;
   }
+  auto arm = build_arm(workshop, source.name, source.directory, true);
+  if (!arm) return arm;
+  auto absence = absence_of(workshop, **arm);
+  if (!absence) return tl::unexpected(absence.error());
+  (*arm)->absent = std::move(*absence);
+  if (!(*arm)->absent.empty()) return arm;
   const auto verified = holds(workshop, source);
   if (!verified) return tl::unexpected(verified.error());
-  auto arm = build_arm(workshop, source.name, source.directory);
-  if (!arm) return arm;
   (*arm)->denominator = *verified;
-  const Refusal& refusal = (*arm)->built.refusal;
-  if (refusal.failure != Failure::kNone) {
-    (*arm)->absent = "it does not build: " + refusal.detail;
-  }
   return arm;
 }
 
@@ -77,7 +97,7 @@ Expected<std::vector<std::unique_ptr<Arm>>> make_arms(
     const ArmWorkshop& workshop, const std::string& candidate_directory,
     const std::vector<BaselineSource>& baselines) {
   std::vector<std::unique_ptr<Arm>> arms;
-  auto candidate = build_arm(workshop, "candidate", candidate_directory);
+  auto candidate = build_arm(workshop, "candidate", candidate_directory, false);
   if (!candidate) return tl::unexpected(candidate.error());
   arms.push_back(std::move(*candidate));
   for (const BaselineSource& source : baselines) {

@@ -103,6 +103,8 @@ struct VerifyOptions {
   std::string scratch;  // directory for build products; empty: a temporary one
   bool sanitizers = true;
   int threads = 0;  // of the pool; 0: as many as cores, at most 4
+  // The directory is an installed baseline's (read_baseline()), not what somebody handed in.
+  bool baseline = false;
   // To run the cases of a verdict again; nothing new is hidden then, and it proves nothing new.
   std::optional<Key> revealed_seed;
   // Called when a gate ends, and with the commitment before anything is compiled.
