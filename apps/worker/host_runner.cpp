@@ -16,6 +16,8 @@ namespace tensorpath::worker {
 namespace {
 
 using Entry = void (*)(const std::uint64_t* arguments, const PoolFace* pool);
+// Null, or why a baseline cannot run here.
+using Absence = const char* (*)();
 
 class HostRunner {
  public:
@@ -36,6 +38,11 @@ class HostRunner {
     if (code == nullptr) return refuse(::dlerror());
     const auto entry = reinterpret_cast<Entry>(::dlsym(code, "tensorpath_kernel"));
     if (entry == nullptr) return refuse("there is no tensorpath_kernel in it");
+    if (options_.linked) {
+      const auto absence = reinterpret_cast<Absence>(::dlsym(code, "tensorpath_absent"));
+      const char* const why = absence == nullptr ? nullptr : absence();
+      if (why != nullptr) return refuse(why, Reply::Status::kAbsent);
+    }
     if (options_.system_calls && !refuse_system_calls()) return refuse("no seccomp filter");
     send_reply(make_reply(Reply::Status::kReady, 0));
     while (receive(request_)) {
@@ -65,8 +72,8 @@ class HostRunner {
                   0);
   }
 
-  static int refuse(const char* why) {
-    Reply reply = make_reply(Reply::Status::kLoad, 0);
+  static int refuse(const char* why, Reply::Status status = Reply::Status::kLoad) {
+    Reply reply = make_reply(status, 0);
     std::snprintf(reply.text, sizeof reply.text, "%s", why == nullptr ? "" : why);
     send_reply(reply);
     return 1;

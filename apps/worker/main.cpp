@@ -94,6 +94,8 @@ int main(int argc, char** argv) {
       options.gpu = static_cast<int>(std::strtol(value.c_str(), nullptr, 10)), ++i;
     else if (word == "--ceilings")
       options.ceilings = true;
+    else if (word == "--linked")
+      options.linked = true;
     else if (word == "--copies")
       options.copies = true;
     else

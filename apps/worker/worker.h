@@ -19,6 +19,7 @@ struct WorkerOptions {
   bool timer_trap = true;    // host: rdtsc faults
   int gpu = 0;               // cuda: which, as the driver counts
   bool ceilings = false;     // cuda: measure what the GPU can do instead
+  bool linked = false;       // host: the code is a trusted baseline with a library
   bool copies = false;       // host: buffers in allocations of their own (sanitizers)
 };
 

@@ -1,5 +1,7 @@
 // The baselines of the host that operators name are there and right, and so are the examples: each
-// is verified for the task of its operator in this directory, without sanitizers.
+// is verified for the task of its operator in this directory, without sanitizers. Those of a
+// vendor's library are verified for their own tasks in vendors/<library>/; the libraries must be
+// installed.
 //   verify_baselines [OP...]
 #include <atomic>
 #include <cstdio>
@@ -23,6 +25,7 @@ constexpr int kJobs = 2;
 struct Job {
   std::string candidate;
   std::string task;  // a file
+  bool vendor = false;
 };
 
 std::string from_environment(const char* name, const std::string& otherwise) {
@@ -46,7 +49,7 @@ std::vector<Job> find_jobs(const Operators& operators, const std::string& source
                            const std::string& scratch) {
   std::vector<Job> jobs;
   const auto add = [&](const std::string& op, const std::string& candidate) {
-    jobs.push_back({candidate, path_join(source, "tests/baselines/" + op + ".yaml")});
+    jobs.push_back({candidate, path_join(source, "tests/baselines/" + op + ".yaml"), false});
   };
   for (const OperatorSpec& op : operators.all()) {
     for (const auto& [device, names] : op.baselines) {
@@ -59,6 +62,16 @@ std::vector<Job> find_jobs(const Operators& operators, const std::string& source
   }
   for (const std::string& op : list_directories(path_join(source, "kernels/examples"))) {
     add(op, for_host(path_join(source, "kernels/examples/" + op), path_join(scratch, op)));
+  }
+  const std::string vendors = path_join(source, "tests/baselines/vendors");
+  for (const std::string& library : list_directories(vendors)) {
+    for (const auto& entry : std::filesystem::directory_iterator(path_join(vendors, library))) {
+      // "matmul" of matmul.yaml, matmul_bias.yaml
+      const std::string name = entry.path().stem().string();
+      const std::string op = name.substr(0, name.find('_'));
+      jobs.push_back({path_join(source, "kernels/baselines/" + op + "/" + library),
+                      entry.path().string(), true});
+    }
   }
   return jobs;
 }
@@ -73,6 +86,7 @@ std::string problem_of(const Job& job, const Operators& operators, const std::st
   options.worker = worker;
   options.sandbox = SandboxMode::kBestEffort;
   options.sanitizers = false;
+  options.baseline = job.vendor;
   const auto report = verify(*task, job.candidate, options);
   if (!report) return report.error().to_string();
   if (report->passed) return "";
@@ -111,7 +125,8 @@ int main(int argc, char** argv) {
       if (problem.empty()) continue;
       ++wrong;
       const std::lock_guard<std::mutex> lock(printing);
-      std::printf("PROBLEM: %s: %s\n", jobs[at].candidate.c_str(), problem.c_str());
+      std::printf("PROBLEM: %s: %s: %s\n", jobs[at].candidate.c_str(), jobs[at].task.c_str(),
+                  problem.c_str());
     }
   };
   std::vector<std::thread> threads;

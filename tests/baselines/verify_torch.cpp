@@ -212,6 +212,7 @@ class TorchBaselines {
     options.worker = worker_;
     options.sandbox = SandboxMode::kBestEffort;
     options.sanitizers = false;
+    options.baseline = true;
     options.library = LibraryArm{arm, path_join(scratch, "compiled")};
     return options;
   }
@@ -238,7 +239,7 @@ class TorchBaselines {
     const VerifyOptions with = options(arm, scratch);
     const Defences defences;
     Refusal refusal;
-    const auto candidate = read_candidate(directory(task), task, refusal, true);
+    const auto candidate = read_baseline(directory(task), task, refusal, true);
     if (!candidate || refusal.failure != Failure::kNone) return told(text, refusal.detail);
     const Subject subject{task, *candidate, with, defences, path_join(scratch, arm)};
     const auto built = device_.build(subject, Build::kPlain);

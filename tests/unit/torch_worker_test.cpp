@@ -116,7 +116,7 @@ TEST_CASE("the plan of each baseline in PyTorch is read, for every type") {
     if (!directory_exists(directory)) continue;
     Refusal refusal;
     const auto candidate =
-        read_candidate(directory, task_of(operators, op, DeviceKind::kCuda), refusal, true);
+        read_baseline(directory, task_of(operators, op, DeviceKind::kCuda), refusal, true);
     INFO(op << ": " << refusal.detail);
     REQUIRE(candidate);
     CHECK(refusal.failure == Failure::kNone);

@@ -2,6 +2,7 @@
 
 #include "library_arms.h"
 #include "torch_worker.h"
+#include "vendor_library.h"
 
 #include <map>
 #include <optional>
@@ -13,19 +14,33 @@
 namespace tensorpath {
 namespace {
 
+VerifyOptions candidate_options(const ArmWorkshop& workshop) {
+  VerifyOptions options;
+  options.sandbox = workshop.options.sandbox;
+  options.worker = workshop.options.worker;
+  options.threads = workshop.threads;
+  return options;
+}
+
+VerifyOptions baseline_options(const ArmWorkshop& workshop,
+                               const std::optional<LibraryArm>& library = std::nullopt) {
+  VerifyOptions options = candidate_options(workshop);
+  options.baseline = true;
+  options.library = library;
+  return options;
+}
+
 Expected<std::unique_ptr<Arm>> build_arm(const ArmWorkshop& workshop, const std::string& name,
-                                         const std::string& directory,
-                                         const std::optional<LibraryArm>& library) {
+                                         const std::string& directory, VerifyOptions options) {
   const Device& device = workshop.device;
   auto arm = std::make_unique<Arm>();
   arm->name = name;
-  arm->options.sandbox = workshop.options.sandbox;
-  arm->options.worker = workshop.options.worker;
-  arm->options.threads = workshop.threads;
-  arm->options.library = library;
+  arm->options = std::move(options);
   arm->scratch = path_join(workshop.scratch, name);
   Refusal refusal;
-  auto candidate = read_candidate(directory, workshop.task, refusal, library.has_value());
+  auto candidate = arm->options.baseline ? read_baseline(directory, workshop.task, refusal,
+                                                         arm->options.library.has_value())
+                                         : read_candidate(directory, workshop.task, refusal);
   if (!candidate) return tl::unexpected(candidate.error());
   arm->candidate = std::move(*candidate);
   arm->subject = std::make_unique<Subject>(
@@ -51,11 +66,8 @@ Expected<bool> holds(const ArmWorkshop& workshop, const BaselineSource& source,
   if (!workshop.bench_defences.verify_baselines) return true;
   const BenchOptions& options = workshop.options;
   if (options.on_step) options.on_step(fmt::format("verifying the baseline {}", source.name));
-  VerifyOptions verify_options;
-  verify_options.sandbox = options.sandbox;
-  verify_options.worker = options.worker;
+  VerifyOptions verify_options = baseline_options(workshop, library);
   verify_options.sanitizers = false;
-  verify_options.library = library;
   const auto verdict = verify(workshop.task, source.directory, verify_options);
   if (!verdict) return tl::unexpected(verdict.error());
   if (!verdict->passed && options.on_step) {
@@ -72,18 +84,33 @@ std::unique_ptr<Arm> absent_arm(const std::string& name, const std::string& why)
   return arm;
 }
 
+// Empty, or why a baseline that was found is not timed here.
+Expected<std::string> absence_of(const ArmWorkshop& workshop, const Arm& arm) {
+  const std::vector<std::string>& links = arm.candidate.links;
+  const Refusal& refusal = arm.built.refusal;
+  if (refusal.failure != Failure::kNone) {
+    const std::string missing = missing_library(links, refusal.detail);
+    return missing.empty() ? "it does not build: " + refusal.detail : missing;
+  }
+  if (links.empty()) return std::string{};
+  // Whether the library has such a kernel, it knows itself.
+  const auto session = workshop.device.start(*arm.subject, arm.built, Build::kPlain);
+  if (!session) return tl::unexpected(session.error());
+  return (*session)->finish().detail;
+}
+
 Expected<std::unique_ptr<Arm>> make_baseline(const ArmWorkshop& workshop,
                                              const BaselineSource& source) {
   if (source.directory.empty()) return absent_arm(source.name, source.absent);
+  auto arm = build_arm(workshop, source.name, source.directory, baseline_options(workshop));
+  if (!arm) return arm;
+  auto absence = absence_of(workshop, **arm);
+  if (!absence) return tl::unexpected(absence.error());
+  (*arm)->absent = std::move(*absence);
+  if (!(*arm)->absent.empty()) return arm;
   const auto verified = holds(workshop, source, std::nullopt);
   if (!verified) return tl::unexpected(verified.error());
-  auto arm = build_arm(workshop, source.name, source.directory, std::nullopt);
-  if (!arm) return arm;
   (*arm)->denominator = *verified;
-  const Refusal& refusal = (*arm)->built.refusal;
-  if (refusal.failure != Failure::kNone) {
-    (*arm)->absent = "it does not build: " + refusal.detail;
-  }
   return arm;
 }
 
@@ -99,7 +126,8 @@ class LibraryArms {
     const LibraryArm library{source.name, path_join(workshop_.scratch, "compiled")};
     const auto verified = verify_once(source);
     if (!verified) return absent_arm(source.name, reason_of(verified.error()));
-    auto arm = build_arm(workshop_, source.name, source.directory, library);
+    auto arm =
+        build_arm(workshop_, source.name, source.directory, baseline_options(workshop_, library));
     if (!arm) return absent_arm(source.name, reason_of(arm.error()));
     const Refusal& refusal = (*arm)->built.refusal;
     if (refusal.failure != Failure::kNone) {
@@ -152,7 +180,8 @@ Expected<std::vector<std::unique_ptr<Arm>>> make_arms(
     const ArmWorkshop& workshop, const std::string& candidate_directory,
     const std::vector<BaselineSource>& baselines) {
   std::vector<std::unique_ptr<Arm>> arms;
-  auto candidate = build_arm(workshop, "candidate", candidate_directory, std::nullopt);
+  auto candidate =
+      build_arm(workshop, "candidate", candidate_directory, candidate_options(workshop));
   if (!candidate) return tl::unexpected(candidate.error());
   arms.push_back(std::move(*candidate));
   LibraryArms libraries(workshop);

@@ -1,3 +1,5 @@
+#include "vendor_library.h"
+
 #include <algorithm>
 #include <filesystem>
 
@@ -11,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMostFiles = 16;
 constexpr std::size_t kMostBytes = 1U << 20;
+constexpr std::string_view kBaselineFile = "baseline.yaml";
 
 std::string_view source_name(DeviceKind kind) {
   return kind == DeviceKind::kCuda ? "kernel.cu" : "kernel.cpp";
@@ -38,8 +41,10 @@ const std::string* KernelCandidate::find(std::string_view name) const {
   return nullptr;
 }
 
-Expected<KernelCandidate> read_candidate(const std::string& directory, const KernelTask& task,
-                                         Refusal& refusal, bool library) {
+namespace {
+
+Expected<KernelCandidate> read_files(const std::string& directory, const KernelTask& task,
+                                     const std::vector<std::string>& known, Refusal& refusal) {
   namespace fs = std::filesystem;
   KernelCandidate candidate;
   std::error_code error;
@@ -51,9 +56,7 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
   const auto refuse = [&](std::string detail) {
     if (refusal.failure == Failure::kNone) refusal = {Failure::kBadCandidate, std::move(detail)};
   };
-  const std::string source(library ? kLibrarySource : source_name(task.device));
-  std::vector<std::string> known = candidate_file_names(task.device);
-  known.front() = source;
+  const std::string& source = known.front();
   std::size_t bytes = 0;
   for (; it != fs::directory_iterator(); it.increment(error)) {
     const std::string name = it->path().filename().string();
@@ -98,6 +101,31 @@ Expected<KernelCandidate> read_candidate(const std::string& directory, const Ker
     candidate.plan = std::move(*read);
   }
   return candidate;
+}
+
+}  // namespace
+
+Expected<KernelCandidate> read_candidate(const std::string& directory, const KernelTask& task,
+                                         Refusal& refusal) {
+  return read_files(directory, task, candidate_file_names(task.device), refusal);
+}
+
+Expected<KernelCandidate> read_baseline(const std::string& directory, const KernelTask& task,
+                                        Refusal& refusal, bool library) {
+  std::vector<std::string> known = candidate_file_names(task.device);
+  if (library) known.front() = kLibrarySource;
+  if (task.device == DeviceKind::kHost) known.emplace_back(kBaselineFile);
+  auto baseline = read_files(directory, task, known, refusal);
+  if (!baseline || refusal.failure != Failure::kNone) return baseline;
+  const std::string* text = baseline->find(kBaselineFile);
+  if (text == nullptr) return baseline;
+  auto links = read_links(*text, std::string(kBaselineFile));
+  if (!links) {
+    refusal = {Failure::kBadCandidate, links.error().to_string()};
+  } else {
+    baseline->links = std::move(*links);
+  }
+  return baseline;
 }
 
 }  // namespace tensorpath

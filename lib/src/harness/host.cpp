@@ -4,6 +4,7 @@
 #include "elf.h"
 #include "host_session.h"
 #include "source_scan.h"
+#include "vendor_library.h"
 
 #include <algorithm>
 #include <array>
@@ -67,13 +68,17 @@ Status write_inputs(const Subject& subject, const std::string& directory) {
 
 std::vector<std::string> flags_of(const Subject& subject, Build build) {
   std::vector<std::string> flags = {"-std=c++20", "-march=" + subject.task.architecture, "-fPIC",
-                                    "-shared", "-nostartfiles", "-fno-exceptions", "-fno-rtti",
-                                    "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables",
-                                    // The instrumented builds are the same program.
-                                    "-U__SANITIZE_ADDRESS__", "-U__SANITIZE_THREAD__",
-                                    // Distributions that define it make memcpy another function.
-                                    "-U_FORTIFY_SOURCE", "-Wl,-z,now", "-Wl,-z,relro",
-                                    "-Wl,-z,noexecstack", "-Wl,--build-id=none"};
+                                    "-shared"};
+  // A library's C++ needs what a kernel does without.
+  if (subject.candidate.links.empty()) {
+    flags.insert(flags.end(), {"-nostartfiles", "-fno-exceptions", "-fno-rtti",
+                               "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables"});
+  }
+  flags.insert(flags.end(), {// The instrumented builds are the same program.
+                             "-U__SANITIZE_ADDRESS__", "-U__SANITIZE_THREAD__",
+                             // Distributions that define it make memcpy another function.
+                             "-U_FORTIFY_SOURCE", "-Wl,-z,now", "-Wl,-z,relro",
+                             "-Wl,-z,noexecstack", "-Wl,--build-id=none"});
   if (build == Build::kPlain) {
     flags.emplace_back("-O3");
   } else {
@@ -105,7 +110,7 @@ CompileJob job_of(const Subject& subject, const std::string& in, const std::stri
 class HostDevice : public Device {
  public:
   [[nodiscard]] Refusal scan_source(const Subject& subject) const override {
-    if (!subject.defences.source_scan) return {};
+    if (!subject.defences.source_scan || !subject.candidate.links.empty()) return {};
     return scan_includes(*subject.candidate.find(kSource), std::string(kSource), headers());
   }
 
@@ -127,7 +132,9 @@ class HostDevice : public Device {
     const std::string object = path_join(out, "kernel.so");
     job.command = {*compiler};
     job.command.insert(job.command.end(), flags.begin(), flags.end());
+    const std::vector<std::string> links = link_flags(subject.candidate.links);
     job.command.insert(job.command.end(), {"-o", object, path_join(in, kSource), "-lm"});
+    job.command.insert(job.command.end(), links.begin(), links.end());
     const auto compiled = compile_in_sandbox(job);
     if (!compiled) return tl::unexpected(compiled.error());
     Built built;
@@ -153,6 +160,8 @@ class HostDevice : public Device {
     if (!object->defines_function("tensorpath_kernel")) {
       return Refusal{Failure::kMissingEntry, "it defines no extern \"C\" tensorpath_kernel"};
     }
+    // A library imports, starts threads and keeps state; what calls it is our own.
+    if (!subject.candidate.links.empty()) return Refusal{};
     if (defences.load_scan) {
       const bool resolvers = std::any_of(object->symbols.begin(), object->symbols.end(),
                                          [](const ElfSymbol& symbol) {

@@ -1,5 +1,6 @@
 #include "host_session.h"
 
+#include "vendor_library.h"
 #include "worker_link.h"
 
 #include <algorithm>
@@ -134,13 +135,19 @@ SandboxSpec host_worker_spec(const Subject& subject, const Built& built, int thr
   spec.argv = {subject.options.worker, "--device", "host", "--code", built.path, "--threads",
                std::to_string(threads)};
   spec.environment = {"LC_ALL=C"};
-  if (!subject.defences.system_calls) spec.argv.emplace_back("--any-system-call");
-  if (!subject.defences.timer_trap) spec.argv.emplace_back("--timers");
+  const std::vector<std::string>& links = subject.candidate.links;
+  if (!subject.defences.system_calls || !links.empty()) spec.argv.emplace_back("--any-system-call");
+  if (!subject.defences.timer_trap || !links.empty()) spec.argv.emplace_back("--timers");
+  if (!links.empty()) spec.argv.emplace_back("--linked");
+  for (std::string& variable : link_environment(links, threads, host_level())) {
+    spec.environment.push_back(std::move(variable));
+  }
   spec.view = toolchain_view();
   spec.view.push_back({subject.options.worker, {}, false, false});
   spec.view.push_back({built.path, {}, false, false});
   spec.limits.wall_s = 3600;
-  spec.limits.processes = threads + kMoreProcesses;
+  // A library may have a thread beside each of the pool's.
+  spec.limits.processes = (links.empty() ? threads : 2 * threads) + kMoreProcesses;
   spec.limits.file_bytes = 1U << 20;
   spec.limits.output_bytes = 64U << 10;
   return spec;

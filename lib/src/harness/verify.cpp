@@ -39,7 +39,9 @@ Expected<VerifyReport> Verification::run(const std::string& directory) {
 Status Verification::read(const std::string& directory) {
   const auto start = Clock::now();
   Refusal refusal;
-  auto candidate = read_candidate(directory, task_, refusal, options_.library.has_value());
+  auto candidate = options_.baseline
+                       ? read_baseline(directory, task_, refusal, options_.library.has_value())
+                       : read_candidate(directory, task_, refusal);
   if (!candidate) return tl::unexpected(candidate.error());
   candidate_ = std::move(*candidate);
   report_.candidate_digest = candidate_.digest;

@@ -141,6 +141,7 @@ Refusal WorkerProcess::explain_reply(const Reply& reply,
   if (reply.status == Reply::Status::kLoad) {
     return {Failure::kMissingEntry, "the code object does not load: " + text};
   }
+  if (reply.status == Reply::Status::kAbsent) return {Failure::kMissingEntry, text};
   if (reply.status == Reply::Status::kDevice) return {Failure::kDeviceFault, text};
   if (reply.status != Reply::Status::kFault) {
     return {Failure::kProtocol,

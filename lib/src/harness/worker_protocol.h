@@ -133,6 +133,7 @@ struct Reply {
     kDone,
     kFault,    // a signal; sent from its handler, the worker ends
     kLoad,     // the code does not load
+    kAbsent,   // a baseline with a library says that it cannot run here, and why
     kDevice,   // cuda: a call of the driver failed; `code` is its CUresult
     kRequest,  // the request makes no sense
   };

@@ -65,6 +65,7 @@ struct KernelCandidate {
   std::vector<std::pair<std::string, std::string>> files;  // name, contents; sorted by name
   std::string digest;                                      // SHA-256 over names and contents
   LaunchPlan plan;
+  std::vector<std::string> links;  // vendors' libraries; only read_baseline() finds any
 
   [[nodiscard]] const std::string* find(std::string_view name) const;
 };
@@ -84,11 +85,15 @@ struct Refusal {
 };
 
 // The files of a directory: flat names, regular files, sizes bounded. An Error is a directory that
-// cannot be read; what is wrong with its contents is a refusal. `library`: it is a shipped
-// baseline's, whose source is kLibrarySource.
+// cannot be read; what is wrong with its contents is a refusal.
 [[nodiscard]] Expected<KernelCandidate> read_candidate(const std::string& directory,
-                                                       const KernelTask& task, Refusal& refusal,
-                                                       bool library = false);
+                                                       const KernelTask& task, Refusal& refusal);
+// The same of a baseline that is installed with the operators, which is trusted: on the host it may
+// have a baseline.yaml, which says what it is linked with. `library`: a library runs it, and its
+// source is kLibrarySource. Never for what somebody handed in.
+[[nodiscard]] Expected<KernelCandidate> read_baseline(const std::string& directory,
+                                                      const KernelTask& task, Refusal& refusal,
+                                                      bool library = false);
 
 // plan.yaml. Its formulas may use the operator's dims, strides, attributes and sizeof(T).
 [[nodiscard]] Expected<LaunchPlan> read_plan(std::string_view yaml, const std::string& file,

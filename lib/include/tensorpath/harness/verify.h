@@ -109,8 +109,9 @@ struct VerifyOptions {
   std::string scratch;  // directory for build products; empty: a temporary one
   bool sanitizers = true;
   int threads = 0;  // of the pool; 0: as many as cores, at most 4
-  // The directory is not a candidate's but a shipped baseline's: baseline.py and a plan.
-  std::optional<LibraryArm> library;
+  // The directory is an installed baseline's (read_baseline()), not what somebody handed in.
+  bool baseline = false;
+  std::optional<LibraryArm> library;  // of a baseline that a library runs
   // To run the cases of a verdict again; nothing new is hidden then, and it proves nothing new.
   std::optional<Key> revealed_seed;
   // Called when a gate ends, and with the commitment before anything is compiled.
