@@ -1,4 +1,5 @@
-// What packets that this program writes have in common, and what replay computes again of each kind.
+// What packets that this program writes have in common, and what replay computes again of each
+// kind.
 #pragma once
 
 #include "advice.h"

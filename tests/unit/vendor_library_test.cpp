@@ -48,10 +48,9 @@ struct Fixture {
     const auto device = make_host_device();
     BenchDefences bench_defences;
     bench_defences.verify_baselines = false;
-    const auto arms =
-        make_arms({task, options, bench_defences, Defences{}, *device, 1,
-                   scratch.file("build"), nullptr},
-                  shipped("naive"), {{"vendor", baseline, {}}});
+    const auto arms = make_arms(
+        {task, options, bench_defences, Defences{}, *device, 1, scratch.file("build"), nullptr},
+        shipped("naive"), {{"vendor", baseline, {}}});
     INFO((arms ? "" : arms.error().to_string()));
     REQUIRE(arms);
     REQUIRE((*arms)[0]->built.refusal.failure == Failure::kNone);
