@@ -63,6 +63,9 @@ class CudaDevice:
     def start_timed(self):
         self.cold = self.zeros(self.cold_bytes)
         self.keys = self.zeros(protocol.KEY_BYTES)
+        # A kernel's first launch loads it, which must not fall into a capture.
+        self.idle()
+        self.flush()
 
     def zeros(self, size):
         return torch.zeros(size, dtype=torch.uint8, device="cuda")

@@ -112,7 +112,9 @@ std::vector<Job> all_jobs(const std::string& source) {
   std::vector<Job> jobs;
   for (const std::string& op : list_directories(path_join(source, "kernels/baselines"))) {
     if (directory_exists(path_join(source, "kernels/baselines/" + op + "/torch"))) {
-      jobs.push_back({op, {}, {}});
+      // On a processor PyTorch's own layernorm of 16-bit numbers takes the mean off after scaling,
+      // and a row of equal numbers does not come out as zeros.
+      jobs.push_back({op, op == "layernorm" ? "fp32" : "", {}});
     }
   }
   for (const double activation : {1.0, 2.0}) {

@@ -26,7 +26,9 @@ std::string directory_of(const test::Scratch& scratch, const std::string& kernel
 }
 
 // Of `kernel` against one that is right; nullopt where no kernel is compiled or there is one core.
-std::optional<Expected<BenchReport>> bench_of(const std::string& kernel) {
+// `more`: baselines beside it.
+std::optional<Expected<BenchReport>> bench_of(const std::string& kernel,
+                                              const std::vector<BaselineSource>& more = {}) {
   if (const auto toolkit = find_cuda_toolkit(); !toolkit) {
     WARN("not tested: " << toolkit.error().to_string());
     return std::nullopt;
@@ -44,7 +46,9 @@ std::optional<Expected<BenchReport>> bench_of(const std::string& kernel) {
   defences.verify_baselines = false;
   const std::string candidate = directory_of(scratch, kernel);
   const std::string baseline = directory_of(scratch, "right");
-  return bench_with(abs.task, candidate, {{"naive", baseline, ""}}, options, defences);
+  std::vector<BaselineSource> baselines = {{"naive", baseline, ""}};
+  baselines.insert(baselines.end(), more.begin(), more.end());
+  return bench_with(abs.task, candidate, baselines, options, defences);
 }
 
 struct Mode {
@@ -55,6 +59,24 @@ struct Mode {
 };
 
 }  // namespace
+
+TEST_CASE("a library that is not there makes its arms absent, and the others are timed") {
+  ::setenv("TENSORPATH_PYTHON", "/nonexistent/python3", 1);
+  const std::string torch = TENSORPATH_SOURCE_DIR "/kernels/baselines/silu/torch";
+  const auto report = bench_of("right", {{"torch-eager", torch, ""}, {"torch-graph", torch, ""}});
+  ::unsetenv("TENSORPATH_PYTHON");
+  if (!report) return;
+  INFO((*report ? (*report)->detail : report->error().to_string()));
+  REQUIRE(*report);
+  const auto& arms = (*report)->plan.arms;
+  REQUIRE(arms.size() == 4);
+  CHECK(arms[1].absent.empty());
+  for (const std::size_t at : {2, 3}) {
+    CHECK(arms[at].absent.find("TENSORPATH_PYTHON names no program") != std::string::npos);
+    CHECK_FALSE(arms[at].denominator);
+  }
+  CHECK((*report)->failure == Failure::kNone);
+}
 
 TEST_CASE("a candidate is timed against a baseline in rounds, its outputs checked") {
   const auto report = bench_of("right");

@@ -196,7 +196,8 @@ Expected<std::string> probe_torch(const CudaToolkit& toolkit, const VerifyOption
   if (why.empty()) why = last_line(*outcome);
   if (why.empty()) why = to_string(outcome->end);
   return fail(ExitCode::kEnvironment,
-              fmt::format("PyTorch does not work with {}: {}", program->command.front(), why));
+              fmt::format("PyTorch does not work with {}: {}", program->command.front(), why),
+              "name the absolute path of a Python that has it in TENSORPATH_PYTHON");
 }
 
 Expected<Built> build_torch(const Subject& subject, const std::string& device) {
