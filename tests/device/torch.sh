@@ -5,7 +5,8 @@
 # build/portable). Four minutes at most unless --limit says otherwise: first every arm of the named
 # operators is verified and called once, then as many are benched, a minute or two each, as there is time
 # for. What was measured is left in OUT.
-#   tests/device/torch.sh [--out DIR] [--limit SECONDS] [NAME...]
+#   tests/device/torch.sh [--out DIR] [--limit SECONDS] [--times] [NAME...]
+# --times: straight to the benchmarks, which verify and call every arm of theirs as well.
 # NAME: rmsnorm, softmax, matmul (the default), or another operator of the table below; all: those that
 # have a baseline in PyTorch, verified and called only.
 set -uo pipefail
@@ -13,11 +14,13 @@ cd "$(dirname "$0")/../.." || exit
 
 out=${OUT:-/tmp/tensorpath-torch}
 limit=240
+times=
 names=()
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=$2 && shift 2 ;;
     --limit) limit=$2 && shift 2 ;;
+    --times) times=yes && shift ;;
     *) names+=("$1") && shift ;;
   esac
 done
@@ -30,11 +33,11 @@ mkdir -p "$out"
 export PATH=${CUDA_HOME:-/usr/local/cuda}/bin:$PATH COLUMNS=120
 export TENSORPATH_DATA=$PWD/data TENSORPATH_RUNS=$work/runs XDG_DATA_HOME=$work/data
 sandbox=strict
-rows='rows=2048,hidden=4096'
+rows='rows=512,hidden=4096'
 declare -A shape=(
   [rmsnorm]=$rows [fused_add_rmsnorm]=$rows [softmax]=$rows [swiglu]=$rows [silu]=$rows
   [layernorm]=$rows [elementwise_add]=$rows [matmul]='m=1280,n=1280,k=256'
-  [rope]='tokens=2048,heads=32,head_dim=128,rotary_dim=128,max_positions=4096'
+  [rope]='tokens=512,heads=32,head_dim=128,rotary_dim=128,max_positions=4096'
   [dequant_int4]='group=128,k=512,n=256'
 )
 
@@ -89,8 +92,10 @@ if [ "${names[*]}" = all ]; then
   echo "status $?, took $SECONDS s"
   exit
 fi
-timeout "$(left)" "$build/tests/verify_torch" --gpu "${names[@]/%//fp16}"
-echo "status $?"
+if [ -z "$times" ]; then
+  timeout "$(left)" "$build/tests/verify_torch" --gpu "${names[@]/%//fp16}"
+  echo "status $?"
+fi
 for name in "${names[@]}"; do
   [ "$(left)" -gt 20 ] || { echo "left out, the limit is near: $name" && continue; }
   say "$name"

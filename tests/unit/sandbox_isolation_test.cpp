@@ -126,6 +126,24 @@ TEST_CASE("a view inside a view is what the inner one says") {
   }
 }
 
+TEST_CASE("what was given to a sandbox can be written, whoever it runs as") {
+  const Hostile hostile;
+  // Nobody but its owner may enter: root's sandbox stays root's, without capabilities.
+  REQUIRE(make_directories(hostile.path("closed")));
+  std::filesystem::permissions(hostile.path("closed"), std::filesystem::perms::owner_all);
+  for (const Way& way : ways()) {
+    if (!way.view_holds()) continue;
+    DYNAMIC_SECTION(way.name) {
+      SandboxSpec spec = hostile.spec({"write", hostile.writable() + "/file"});
+      CHECK(worked(attempt(way, spec)));
+      std::filesystem::remove(hostile.writable() + "/file");
+      spec.view.push_back({hostile.path("closed"), {}, false, false});
+      CHECK(worked(attempt(way, spec)));
+      std::filesystem::remove(hostile.writable() + "/file");
+    }
+  }
+}
+
 TEST_CASE("a view that cannot be made does not lower the level") {
   const Hostile hostile;
   REQUIRE(make_directories(hostile.path("outer")));

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tensorpath/base/file.h>
@@ -56,7 +57,14 @@ std::vector<ViewEntry> toolchain_view() {
 
 Status give_to_sandbox(const std::string& path) {
   if (::geteuid() != 0) return {};
-  if (::lchown(path.c_str(), sandbox::kUnprivileged, sandbox::kUnprivileged) != 0) {
+  // Where the view is closed to that user, the sandbox is root's without capabilities, which opens
+  // only what root's group may.
+  constexpr mode_t kOwner = 0700;
+  struct stat status {};
+  const bool given = ::lstat(path.c_str(), &status) == 0 &&
+                     ::lchown(path.c_str(), sandbox::kUnprivileged, ::getegid()) == 0;
+  const mode_t owner = status.st_mode & kOwner;
+  if (!given || ::chmod(path.c_str(), (status.st_mode & 07777U) | owner >> 3U) != 0) {
     return fail(ExitCode::kEnvironment, fmt::format("cannot give {} to the sandbox's user: {}",
                                                     quote_input(path), std::strerror(errno)));
   }
