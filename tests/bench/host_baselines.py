@@ -17,11 +17,11 @@ import tempfile
 
 LEAST = 0.70
 VENDORS = ("openblas", "onednn")
-ROWS = "rows=256,hidden=4096"
-SHAPES = {  # dtype and shape, of some megabytes or, where products dominate, some 100 MFLOP
+ROWS = "rows=128,hidden=4096"
+SHAPES = {  # dtype and shape, of megabytes or, where products dominate, of 10 to 300 MFLOP
     "abs": [("fp32", ROWS)],
-    "conv2d": [("fp32", "batch=1,groups=1,in_channels=64,out_channels=64,stride=1,padding=1,"
-                "dilation=1,height=56,width=56,kernel_h=3,kernel_w=3")],
+    "conv2d": [("fp32", "batch=1,groups=1,in_channels=32,out_channels=32,stride=1,padding=1,"
+                "dilation=1,height=28,width=28,kernel_h=3,kernel_w=3")],
     "cross_entropy": [("fp32", "rows=32,vocab=32000")],
     "decode_attention": [("fp32", "batch=4,kv_heads=2,q_heads=8,head_dim=128,page_size=16,pages=64")],
     "dequant_fp8_block": [("fp32", "rows=1024,cols=1024")],

@@ -46,8 +46,8 @@ run forge verify -q --no-sanitizers --run-id "$id"
 expect_status 0
 run forge bench -q --run-id "$id" --threads 1 --rounds 10 --format json
 expect_status 0
-expect_json "$absence['openblas']" "OpenBLAS multiplies no matrices of this type into their own type"
-expect_json "$absence['onednn']" "it is not installed"
+expect_json "${absence}['openblas']" "OpenBLAS multiplies no matrices of this type into their own type"
+expect_json "${absence}['onednn']" "it is not installed"
 
 # As where its package is not there: the compiler finds no such header.
 mv "$scratch/onednn" "$installed"

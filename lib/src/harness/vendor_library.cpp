@@ -90,8 +90,8 @@ std::vector<std::string> link_environment(const std::vector<std::string>& links,
 std::string missing_library(const std::vector<std::string>& links, std::string_view words) {
   for (const VendorLibrary* library : find_all(links)) {
     const bool no_header =
-        words.find(fmt::format("fatal error: {}", library->header)) != words.npos;
-    const bool no_object = words.find(library->flags.back()) != words.npos;
+        words.find(fmt::format("fatal error: {}", library->header)) != std::string_view::npos;
+    const bool no_object = words.find(library->flags.back()) != std::string_view::npos;
     if (no_header || no_object) return fmt::format("{} is not installed", library->package);
   }
   return {};
