@@ -68,7 +68,7 @@ TEST_CASE("a library that is not there makes its arms absent, and the others are
   if (!report) return;
   INFO((*report ? (*report)->detail : report->error().to_string()));
   REQUIRE(*report);
-  const auto& arms = (*report)->plan.arms;
+  const auto& arms = (*report)->timing.plan.arms;
   REQUIRE(arms.size() == 4);
   CHECK(arms[1].absent.empty());
   for (const std::size_t at : {2, 3}) {
