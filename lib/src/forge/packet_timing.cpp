@@ -105,7 +105,7 @@ Expected<Json> audit_of(const AttemptFiles& files) {
   if (audit.at(std::string(kReportDigest)) != sha256_hex(*text)) {
     return wrong(fmt::format("names another audit than {}", kAuditFile));
   }
-  const auto report = parse_json(*text, std::string(kAuditFile));
+  auto report = parse_json(*text, std::string(kAuditFile));
   if (!report) return report;
   if (report->at("passed") != true || report->at("commitment") != audit.at("commitment") ||
       report->at("candidate_digest") != files.state.candidate_digest ||
