@@ -82,7 +82,8 @@ INLINE float choose(bool first, float a, float b) {
 // e^x, to about an ulp: e^r 2^n with |r| <= ln 2 / 2, the power of two in halves so that
 // what is denormal comes out so. A NaN passes both limits.
 INLINE float exp_of(float x) {
-  constexpr float kRound = 0x1.8p23F;  // adding it rounds to an integer, which its low bits hold
+  // Adding it rounds to an integer; low bits then hold n and the biases of two exponents.
+  constexpr float kRound = 0x1.8p23F + 254;
   x = choose(x > 89.0F, 89.0F, x);
   x = choose(x < -104.0F, -104.0F, x);
   const float shifted = x * 1.44269504F + kRound;
@@ -96,10 +97,10 @@ INLINE float exp_of(float x) {
   series = series * r + 0.5F;
   series = series * r + 1.0F;
   series = series * r + 1.0F;
-  const std::int32_t n = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kRound);
-  const std::int32_t half = n >> 1;
-  return series * std::bit_cast<float>((half + 127) << 23) *
-         std::bit_cast<float>((n - half + 127) << 23);
+  // The shifts push out all else.
+  const auto n = std::bit_cast<std::uint32_t>(shifted);
+  const std::uint32_t half = n >> 1;
+  return series * std::bit_cast<float>(half << 23) * std::bit_cast<float>((n - half) << 23);
 }
 
 // x / (1 + e^-x), by the exponential of the magnitude, which cannot overflow.
