@@ -79,7 +79,7 @@ std::string_view JudgedTiming::word() const {
 
 std::string JudgedTiming::obstacle() const {
   if (std::string text = invalid(); !text.empty()) return text;
-  const std::string text = doubt();
+  std::string text = doubt();
   if (!text.empty() && !held_again) return text;
   for (std::size_t i = 0; !text.empty() && i < rest_ratios.size(); ++i) {
     const double ratio = statistic.cases[i].ratio.value;
