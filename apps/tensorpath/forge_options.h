@@ -57,7 +57,6 @@ void add_bench_options(CLI::App& command, ForgeOptions& options);
 void print_timing(const Session& session, const BenchReport& report, const std::string& state);
 // --sign.
 void add_sign_option(CLI::App& command, ForgeOptions& options);
-[[nodiscard]] Expected<std::optional<SigningKey>> signing_key(const ForgeOptions& options);
 
 void add_forge_bench(CLI::App& group, Session& session,
                      const std::shared_ptr<ForgeOptions>& options);

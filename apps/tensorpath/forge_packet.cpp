@@ -1,5 +1,6 @@
 // tensorpath forge packet: what an attempt leaves for others to check.
 #include "forge_options.h"
+#include "packet_evidence.h"
 
 #include <tensorpath/version.h>
 
@@ -11,7 +12,7 @@ ExitCode run_packet(const Session& session, const ForgeOptions& options) {
   if (!operators) return report(operators.error());
   const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
   if (!run) return report(run.error());
-  const auto signer = signing_key(options);
+  const auto signer = signing_key(options.sign);
   if (!signer) return report(signer.error());
   const std::optional<SigningKey>& key = *signer;
   const auto packet = forge::packet_run(
@@ -40,13 +41,6 @@ ExitCode run_packet(const Session& session, const ForgeOptions& options) {
 }
 
 }  // namespace
-
-Expected<std::optional<SigningKey>> signing_key(const ForgeOptions& options) {
-  if (options.sign.empty()) return std::optional<SigningKey>();
-  auto key = SigningKey::read(options.sign);
-  if (!key) return tl::unexpected(key.error());
-  return std::optional<SigningKey>(std::move(*key));
-}
 
 void add_sign_option(CLI::App& command, ForgeOptions& options) {
   command.add_option("--sign", options.sign, "A private Ed25519 key in PEM, yours alone to read")

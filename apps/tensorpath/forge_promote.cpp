@@ -1,6 +1,7 @@
 // tensorpath forge promote: measure anew, and publish what every gate and the times carry.
 #include "forge_options.h"
 #include "kernels_here.h"
+#include "packet_evidence.h"
 
 #include <fmt/format.h>
 
@@ -35,7 +36,7 @@ ExitCode run_promote(const Session& session, const ForgeOptions& options) {
   if (!operators) return report(operators.error());
   const auto run = forge::RunDirectory::open(forge::runs_root(options.runs), options.run_id);
   if (!run) return report(run.error());
-  const auto key = signing_key(options);
+  const auto key = signing_key(options.sign);
   if (!key) return report(key.error());
   const auto bench = bench_options(session, options);
   if (!bench) return report(bench.error());

@@ -53,6 +53,13 @@ Expected<PacketIdentity> packet_identity() {
   return identity;
 }
 
+Expected<std::optional<SigningKey>> signing_key(const std::string& path) {
+  if (path.empty()) return std::optional<SigningKey>();
+  auto key = SigningKey::read(path);
+  if (!key) return tl::unexpected(key.error());
+  return std::optional<SigningKey>(std::move(*key));
+}
+
 Expected<std::string> data_digest(const Session& session) {
   std::string all;
   for (const std::string& root : session.search_path()) {

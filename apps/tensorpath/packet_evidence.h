@@ -4,6 +4,8 @@
 
 #include "advice.h"
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <tensorpath/advise/recommendation_packet.h>
@@ -13,6 +15,9 @@ namespace tensorpath::cli {
 
 // Of a packet that this program writes now; kind and outcome are the packet's.
 [[nodiscard]] Expected<PacketIdentity> packet_identity();
+
+// That of --sign; none where the path is empty.
+[[nodiscard]] Expected<std::optional<SigningKey>> signing_key(const std::string& path);
 
 // SHA-256 over the names and contents of every data file that a recommendation may depend on.
 [[nodiscard]] Expected<std::string> data_digest(const Session& session);

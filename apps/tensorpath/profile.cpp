@@ -257,16 +257,12 @@ ExitCode run_packet(const Session& session, const ProfileOptions& options) {
                        "name one of them, as 'profile list' prints it")
                       .value());
   }
-  std::optional<SigningKey> key;
-  if (!options.sign.empty()) {
-    auto read = SigningKey::read(options.sign);
-    if (!read) return report(read.error());
-    key = std::move(*read);
-  }
+  const auto key = signing_key(options.sign);
+  if (!key) return report(key.error());
   const auto identity = packet_identity();
   if (!identity) return report(identity.error());
   const Packet packet = profile_packet(chosen->front(), *identity);
-  const Status written = write_packet(options.out, packet, key ? &*key : nullptr);
+  const Status written = write_packet(options.out, packet, *key ? &**key : nullptr);
   if (!written) return report(written.error());
   note_doubts(session, chosen->front());
   return ExitCode::kDone;

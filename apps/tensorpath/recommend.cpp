@@ -105,11 +105,9 @@ Expected<std::optional<PacketMeans>> packet_means(const Session& session,
                 "write the workload into a file");
   }
   PacketMeans means;
-  if (!options.sign.empty()) {
-    auto key = SigningKey::read(options.sign);
-    if (!key) return tl::unexpected(key.error());
-    means.key = std::move(*key);
-  }
+  auto key = signing_key(options.sign);
+  if (!key) return tl::unexpected(key.error());
+  means.key = std::move(*key);
   auto digest = data_digest(session);
   if (!digest) return tl::unexpected(digest.error());
   means.data_digest = std::move(*digest);

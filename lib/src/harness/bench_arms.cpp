@@ -165,10 +165,6 @@ class LibraryArms {
     if (workshop_.options.on_step) workshop_.options.on_step(step);
   }
 
-  static std::string reason_of(const Error& error) {
-    return error.diagnostics.empty() ? error.to_string() : error.diagnostics.front().message;
-  }
-
   const ArmWorkshop& workshop_;
   std::optional<Expected<std::string>> library_;  // what it says of itself
   std::map<std::string, Expected<bool>> verified_;

@@ -55,11 +55,11 @@ Status check_shape(TimedSession& session, const Subject& subject, const Case& on
   return {};
 }
 
-std::string words_of(const Error& error) {
+}  // namespace
+
+std::string reason_of(const Error& error) {
   return error.diagnostics.empty() ? error.to_string() : error.diagnostics.front().message;
 }
-
-}  // namespace
 
 bool is_library(const KernelTask& task, const BaselineSource& source) {
   return task.device == DeviceKind::kCuda && !source.directory.empty() &&
@@ -83,16 +83,16 @@ Expected<std::string> find_library(const BenchOptions& options) {
 Rehearsal rehearse(const Subject& subject, const Built& built, const BenchDevice& timed) {
   Rehearsal rehearsal;
   const auto shapes = timed_shapes(*subject.task.op, subject.task.domain);
-  if (!shapes) return {words_of(shapes.error()), {}, 0};
+  if (!shapes) return {reason_of(shapes.error()), {}, 0};
   auto session = timed.start(subject, built);
-  if (!session) return {words_of(session.error()), {}, 0};
+  if (!session) return {reason_of(session.error()), {}, 0};
   int id = 0;
   for (const WeightedShape& shape : *shapes) {
     Case one;
     one.id = ++id;
     one.dims = shape.dims;
     if (const Status ok = check_shape(**session, subject, one, rehearsal); !ok) {
-      rehearsal.failed = words_of(ok.error());
+      rehearsal.failed = reason_of(ok.error());
       break;
     }
   }

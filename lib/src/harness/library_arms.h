@@ -16,6 +16,9 @@ namespace tensorpath {
 // there is none.
 [[nodiscard]] Expected<std::string> find_library(const BenchOptions& options);
 
+// Why an arm is absent, in a line.
+[[nodiscard]] std::string reason_of(const Error& error);
+
 struct Rehearsal {
   std::string failed;  // why it cannot be timed; empty: it can
   std::string wrong;   // what is wrong with what it computes; empty: nothing
