@@ -88,9 +88,27 @@ void take_cores(int job, int jobs) {
   (void)::sched_setaffinity(0, sizeof own, &own);
 }
 
-void count(GateRow& row, const BenchReport& report) {
+// What the measurement says of the candidate and one of its baselines, as if there were no other.
+TimingPlan pair_plan(const TimingPlan& plan, std::size_t arm) {
+  TimingPlan pair = plan;
+  pair.arms = {plan.arms.front(), plan.arms[arm]};
+  return pair;
+}
+
+std::vector<TimedSample> pair_samples(const std::vector<TimedSample>& samples, std::size_t arm) {
+  std::vector<TimedSample> pair;
+  for (TimedSample sample : samples) {
+    if (sample.arm != 0 && sample.arm != arm) continue;
+    sample.arm = sample.arm == 0 ? 0 : 1;
+    pair.push_back(sample);
+  }
+  return pair;
+}
+
+void count(GateRow& row, const TimingPlan& plan, const std::vector<TimedSample>& samples) {
+  const TimingStatistic statistic = compute_statistic(plan, samples);
   ++row.runs;
-  switch (decide(report.timing.statistic)) {
+  switch (decide(statistic)) {
     case Speed::kFast:
       ++row.fast;
       break;
@@ -104,9 +122,8 @@ void count(GateRow& row, const BenchReport& report) {
       ++row.ambiguous;
       break;
   }
-  if (promotion_obstacle(report.timing.plan, report.timing.statistic).empty()) ++row.promoted;
-  row.worst_error =
-      std::max(row.worst_error, std::fabs(report.timing.statistic.ratio.value / row.factor - 1));
+  if (promotion_obstacle(plan, statistic).empty()) ++row.promoted;
+  row.worst_error = std::max(row.worst_error, std::fabs(statistic.ratio.value / row.factor - 1));
 }
 
 }  // namespace
@@ -131,12 +148,13 @@ Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs, const std::str
   const auto candidate = write_kernel(*scratch, "candidate", kSpins, on_host);
   if (!candidate) return tl::unexpected(candidate.error());
   std::vector<GateRow> rows;
-  std::vector<std::string> baselines;
+  std::vector<BaselineSource> baselines;
   for (const double factor : {1.0, 1.05, 1.25}) {
-    const auto baseline = write_kernel(*scratch, fmt::format("{:.2f}", factor),
-                                       static_cast<int>(std::lround(kSpins * factor)), on_host);
+    const std::string name = fmt::format("{:.2f}", factor);
+    const auto baseline = write_kernel(
+        *scratch, name, static_cast<int>(std::lround(kSpins * factor)), on_host);
     if (!baseline) return tl::unexpected(baseline.error());
-    baselines.push_back(*baseline);
+    baselines.push_back({name, *baseline, {}});
     rows.push_back({});
     rows.back().factor = factor;
   }
@@ -144,8 +162,7 @@ Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs, const std::str
   std::atomic<int> next{0};
   const auto work = [&](int job) {
     take_cores(job, jobs);
-    for (int i = next++; i < runs * static_cast<int>(rows.size()); i = next++) {
-      const auto at = static_cast<std::size_t>(i) % rows.size();
+    while (next++ < runs) {
       BenchOptions options;
       options.worker = worker;
       options.sandbox = SandboxMode::kBestEffort;
@@ -153,15 +170,17 @@ Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs, const std::str
       options.stop.most_rounds = options.stop.least_rounds;
       BenchDefences defences;
       defences.verify_baselines = false;
-      const auto report =
-          bench_with(*task, *candidate, {{"spin", baselines[at], {}}}, options, defences);
+      const auto report = bench_with(*task, *candidate, baselines, options, defences);
       const std::lock_guard<std::mutex> lock(mutex);
-      if (!report) {
-        rows[at].problems.push_back(report.error().to_string());
-      } else if (report->failure != Failure::kNone) {
-        rows[at].problems.push_back(report->detail);
-      } else {
-        count(rows[at], *report);
+      for (std::size_t at = 0; at < rows.size(); ++at) {
+        if (!report) {
+          rows[at].problems.push_back(report.error().to_string());
+        } else if (report->failure != Failure::kNone) {
+          rows[at].problems.push_back(report->detail);
+        } else {
+          count(rows[at], pair_plan(report->timing.plan, at + 1),
+                pair_samples(report->samples, at + 1));
+        }
       }
     }
   };

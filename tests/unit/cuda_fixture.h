@@ -1,6 +1,7 @@
 // Candidates for the stand-in of the CUDA driver: what a kernel does follows from its name.
 #pragma once
 
+#include "build_file.h"
 #include "harness/cuda_build.h"
 #include "scratch.h"
 
@@ -12,11 +13,6 @@ namespace tensorpath::test {
 
 inline constexpr int kRows = 3;
 inline constexpr int kColumns = 40;
-
-inline std::string build_file(const std::string& path) {
-  const char* build = std::getenv("TENSORPATH_BUILD_DIR");
-  return path_join(build == nullptr ? "build/dev" : build, path);
-}
 
 // A candidate for any operator whose plan launches one of the stand-in's kernels.
 struct OnStandIn {

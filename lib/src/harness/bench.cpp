@@ -165,6 +165,10 @@ class Benchmark {
         if (!session) return tl::unexpected(session.error());
         arm->session = std::move(*session);
       }
+      // All start side by side, and nothing is timed while one of them does.
+      for (const std::size_t at : present()) {
+        if (Status settled = arms_[at]->session->settle(); !settled) return settled;
+      }
       for (std::size_t i = 0; i < cases_.size(); ++i) {
         if (Status run = run_case(round, i); !run) return run;
         if (report_.failure != Failure::kNone) break;
@@ -194,12 +198,13 @@ class Benchmark {
 
   // How long a call takes and how long an exchange does, so how many calls make a sample. Once a
   // run: every round has the same batches.
-  Status size_batches(std::size_t index, const SlotContents& contents, const CallSpec& spec) {
+  Status size_batches(std::size_t index, const SlotContents& contents,
+                      const std::vector<CallSpec>& specs) {
     constexpr int kFew = 4;
     double exchange = 0;
     for (const std::size_t at : present()) {
       Arm& arm = *arms_[at];
-      if (Status laid = lay_out(arm, contents, spec, kFew); !laid) return laid;
+      if (Status laid = lay_out(arm, contents, specs[at], kFew); !laid) return laid;
       // The exchange of a baseline: its word is believed here.
       for (int i = 0; at > 0 && i < kProbes; ++i) {
         auto span = arm.session->run({}, 0, task_.limits.call_s);
@@ -209,7 +214,7 @@ class Benchmark {
       }
       std::vector<double> seconds;
       for (int i = 0; i < 3; ++i) {
-        auto span = sample(arm, contents, spec, kFew, fmt::format("sizing {} {}", index, i), {});
+        auto span = sample(arm, contents, specs[at], kFew, fmt::format("sizing {} {}", index, i), {});
         if (!span) return tl::unexpected(span.error());
         if (span->refusal.failure != Failure::kNone) return blame(at, span->refusal);
         seconds.push_back(span->seconds);
@@ -219,7 +224,7 @@ class Benchmark {
     exchange = median(empty_) + median(stops_);
     double bytes = 0;
     double written = 0;
-    for (const CallBuffer& buffer : spec.buffers) {
+    for (const CallBuffer& buffer : specs.front().buffers) {
       bytes += static_cast<double>(buffer.bytes);
       if (buffer.role == CallBuffer::Role::kOutput) written += static_cast<double>(buffer.bytes);
     }
@@ -307,7 +312,7 @@ class Benchmark {
       specs[at] = std::move(*spec);
     }
     if (round == 0) {
-      if (Status sized = size_batches(index, *drawn, specs.front()); !sized) return sized;
+      if (Status sized = size_batches(index, *drawn, specs); !sized) return sized;
       if (report_.failure != Failure::kNone) return {};
     }
     for (const std::size_t at : present()) {

@@ -68,13 +68,9 @@ class CudaTimedSession : public TimedSession {
         lay_out_s_(lay_out_s) {}
 
   // Until the code is loaded. What the exchange costs is measured before anything of it has run.
-  [[nodiscard]] Status wait_until_ready() {
-    const auto ready = worker_.wait_ready(kGpuReadySeconds);
-    if (!ready) return tl::unexpected(ready.error());
-    if (ready->failure != Failure::kNone) {
-      return fail(ExitCode::kEnvironment,
-                  fmt::format("what was verified does not start: {}", ready->detail));
-    }
+  [[nodiscard]] Status settle() override {
+    if (ready_) return {};
+    if (Status ready = worker_.must_be_ready(kGpuReadySeconds); !ready) return ready;
     ready_ = true;
     const PinnedThread pinned(cores_.harness);
     return measure_gap();
@@ -99,9 +95,7 @@ class CudaTimedSession : public TimedSession {
 
   [[nodiscard]] Expected<Refusal> lay_out(const SlotContents& contents, const CallSpec& spec,
                                           int slots) override {
-    if (!ready_) {
-      if (Status ready = wait_until_ready(); !ready) return tl::unexpected(ready.error());
-    }
+    if (Status settled = settle(); !settled) return tl::unexpected(settled.error());
     const auto launches = evaluate(spec);
     if (!launches) return Refusal{Failure::kPlanInvalid, launches.error().to_string()};
     if (Status laid = lay_out_arena(contents, spec, slots); !laid) {
@@ -322,13 +316,9 @@ Expected<std::unique_ptr<TimedSession>> start_cuda_timed(const CudaToolkit& tool
   spec.argv.insert(spec.argv.end(), {"--cores", cores.worker_text()});
   auto worker = WorkerProcess::start(spec, subject.options.sandbox, arena->descriptor());
   if (!worker) return tl::unexpected(worker.error());
-  auto session = std::make_unique<CudaTimedSession>(
+  return std::make_unique<CudaTimedSession>(
       subject, std::move(*arena), std::move(*worker), cores,
       built.program ? built.program->lay_out_s : kRequestSeconds);
-  // Those of libraries take seconds and start side by side: each is waited for when it is used.
-  if (built.program) return session;
-  if (Status ready = session->wait_until_ready(); !ready) return tl::unexpected(ready.error());
-  return session;
 }
 
 }  // namespace tensorpath

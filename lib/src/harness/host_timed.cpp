@@ -85,15 +85,26 @@ double stolen_seconds(const std::vector<int>& processors) {
 class HostTimedSession : public TimedSession {
  public:
   HostTimedSession(SlotArena arena, WorkerProcess worker, Cores cores)
-      : arena_(std::move(arena)), worker_(std::move(worker)), cores_(std::move(cores)) {
+      : arena_(std::move(arena)),
+        worker_(std::move(worker)),
+        cores_(std::move(cores)),
+        watched_(cores_.worker) {
+    watched_.push_back(cores_.harness);
+  }
+
+  [[nodiscard]] Status settle() override {
+    if (ready_) return {};
+    if (Status ready = worker_.must_be_ready(kReadySeconds); !ready) return ready;
+    ready_ = true;
+    // Its threads are there now.
     const int pid = worker_.process().program_pid();
     if (pid > 0) worker_delay_ = RunDelay(fmt::format("/proc/{}/task", pid));
-    watched_ = cores_.worker;
-    watched_.push_back(cores_.harness);
+    return {};
   }
 
   [[nodiscard]] Expected<Refusal> lay_out(const SlotContents& /*contents*/, const CallSpec& spec,
                                           int slots) override {
+    if (Status settled = settle(); !settled) return tl::unexpected(settled.error());
     const PinnedThread pinned(cores_.harness);
     Refusal refusal;
     if (serving_) {
@@ -235,6 +246,7 @@ class HostTimedSession : public TimedSession {
   RunDelay worker_delay_;
   CallSpec spec_;
   std::uint64_t sequence_ = 0;
+  bool ready_ = false;
   bool serving_ = false;
 };
 
@@ -250,12 +262,6 @@ Expected<std::unique_ptr<TimedSession>> start_host_timed(const Subject& subject,
   spec.argv.insert(spec.argv.end(), {"--cores", cores.worker_text()});
   auto worker = WorkerProcess::start(spec, subject.options.sandbox, arena->descriptor());
   if (!worker) return tl::unexpected(worker.error());
-  const auto ready = worker->wait_ready(kReadySeconds);
-  if (!ready) return tl::unexpected(ready.error());
-  if (ready->failure != Failure::kNone) {
-    return fail(ExitCode::kEnvironment,
-                fmt::format("what was verified does not start: {}", ready->detail));
-  }
   return std::make_unique<HostTimedSession>(std::move(*arena), std::move(*worker), cores);
 }
 

@@ -29,6 +29,9 @@ struct Span {
 class TimedSession {
  public:
   virtual ~TimedSession() = default;
+  // Until the arm waits for work. A session starts without being waited for, so that several do so
+  // side by side; lay_out() settles one that has not been. An Error: it does not start.
+  [[nodiscard]] virtual Status settle() = 0;
   // Room for `slots` copies of the call's buffers, to be filled from `contents`. What was there
   // before is gone.
   [[nodiscard]] virtual Expected<Refusal> lay_out(const SlotContents& contents,

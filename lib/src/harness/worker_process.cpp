@@ -167,6 +167,14 @@ Expected<Refusal> WorkerProcess::wait_ready(double seconds) {
   return explain_reply(reply);
 }
 
+Status WorkerProcess::must_be_ready(double seconds) {
+  const auto ready = wait_ready(seconds);
+  if (!ready) return tl::unexpected(ready.error());
+  if (ready->failure == Failure::kNone) return {};
+  return fail(ExitCode::kEnvironment,
+              fmt::format("what was verified does not start: {}", ready->detail));
+}
+
 Refusal WorkerProcess::finish() {
   // Closing the socket ends the worker's loop.
   socket_ = FileDescriptor();

@@ -23,6 +23,8 @@ class WorkerProcess {
 
   // Waits for kReady.
   [[nodiscard]] Expected<Refusal> wait_ready(double seconds);
+  // Likewise of what started before: that it does not is nobody's verdict, but an Error.
+  [[nodiscard]] Status must_be_ready(double seconds);
   [[nodiscard]] bool send(std::string_view message);
   // A reply, or why there is none. Who takes the time of the answer spins: a wake-up from poll may
   // come hundreds of microseconds late.
