@@ -151,8 +151,8 @@ Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs, const std::str
   std::vector<BaselineSource> baselines;
   for (const double factor : {1.0, 1.05, 1.25}) {
     const std::string name = fmt::format("{:.2f}", factor);
-    const auto baseline = write_kernel(
-        *scratch, name, static_cast<int>(std::lround(kSpins * factor)), on_host);
+    const auto baseline =
+        write_kernel(*scratch, name, static_cast<int>(std::lround(kSpins * factor)), on_host);
     if (!baseline) return tl::unexpected(baseline.error());
     baselines.push_back({name, *baseline, {}});
     rows.push_back({});

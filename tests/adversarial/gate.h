@@ -19,8 +19,9 @@ struct GateRow {
   std::vector<std::string> problems;
 };
 
-// Benchmarks a kernel `runs` times against one of each factor, `jobs` at a time, each on two cores of its own. `device` is
-// "host", or the architecture of a GPU ("sm_90"), on which one job runs at a time.
+// Benchmarks a kernel `runs` times against one of each factor, `jobs` at a time, each on two cores
+// of its own. `device` is "host", or the architecture of a GPU ("sm_90"), on which one job runs at
+// a time.
 [[nodiscard]] Expected<std::vector<GateRow>> calibrate_gate(int runs, int jobs,
                                                             const std::string& device,
                                                             const std::string& worker,

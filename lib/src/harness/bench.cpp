@@ -214,7 +214,8 @@ class Benchmark {
       }
       std::vector<double> seconds;
       for (int i = 0; i < 3; ++i) {
-        auto span = sample(arm, contents, specs[at], kFew, fmt::format("sizing {} {}", index, i), {});
+        auto span =
+            sample(arm, contents, specs[at], kFew, fmt::format("sizing {} {}", index, i), {});
         if (!span) return tl::unexpected(span.error());
         if (span->refusal.failure != Failure::kNone) return blame(at, span->refusal);
         seconds.push_back(span->seconds);
