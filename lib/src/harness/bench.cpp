@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <tensorpath/base/parallel.h>
 #include <tensorpath/harness/bench.h>
 
 namespace tensorpath {
@@ -173,10 +174,11 @@ class Benchmark {
         if (Status run = run_case(round, i); !run) return run;
         if (report_.failure != Failure::kNone) break;
       }
-      for (const auto& arm : arms_) {
-        if (arm->session) (void)arm->session->finish();
-        arm->session.reset();
-      }
+      parallel_for(std::ssize(arms_), [&](std::int64_t i) {
+        Arm& arm = *arms_[static_cast<std::size_t>(i)];
+        if (arm.session) (void)arm.session->finish();
+        arm.session.reset();
+      });
       timed_.end_round();
       if (report_.failure != Failure::kNone) return {};
       const bool enough = round + 1 >= options_.stop.least_rounds;
