@@ -1,6 +1,6 @@
-// The bits of a code become those of a float, 2^120 too small, which a product mends. Plain loops
-// that the compiler vectorises for each level of the architecture; the processor's own is chosen at
-// run time.
+// The bits of a code become those of a float, block by block. What is large is written past the
+// caches. Plain loops that the compiler vectorises for each level of the architecture; the
+// processor's own is chosen at run time.
 #include "task.h"
 
 #include <algorithm>
@@ -17,7 +17,10 @@
 
 namespace {
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::w)>>;
-constexpr std::int64_t kBlock = 128;  // of one scale
+constexpr std::int64_t kCodes = 128;  // of a scale
+constexpr std::int64_t kBlock = 512;
+constexpr std::int64_t kAhead = 1024;        // bytes
+constexpr std::int64_t kStreamed = 1 << 20;  // bytes of w that are more than a cache should keep
 
 LEVEL3 inline void narrow_f16c(const float* from, tp_fp16* to, std::int64_t count) {
   std::int64_t i = 0;
@@ -48,41 +51,105 @@ INLINE void narrow(const float* from, E* to, std::int64_t count) {
   }
 }
 
-INLINE float value_of(tp_code code) {
-  const std::uint32_t wide = code;
-  const std::uint32_t nan = -static_cast<std::uint32_t>((wide & 0x7FU) == 0x7FU) & 0x7FC00000U;
-  const std::uint32_t sign = (wide & 0x80U) << 24;
-  const float magnitude = std::bit_cast<float>((wide & 0x7FU) << 20) * 0x1p120F;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign | nan);
+// Whole lines past the caches: what memory holds of them is not read first.
+void stream_sse(const char* from, char* to, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < bytes; i += 16) {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + i),
+                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+  }
 }
-
-template <int kBytes>
-INLINE void rows(const task_args& t, std::int64_t first, std::int64_t last) {
-  constexpr bool kWide = kBytes > 16;
-  float w_block[kBlock];
-  const std::int64_t blocks = (t.cols + kBlock - 1) / kBlock;
-  for (std::int64_t row = first; row < last; ++row) {
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      const std::int64_t i = block * kBlock;
-      const std::int64_t count = std::min(kBlock, t.cols - i);
-      const tp_code* codes = t.codes + row * t.codes_stride + i;
-      const float scale = t.scales[row / kBlock * blocks + block];
-      T* w = t.w + row * t.w_stride + i;
-      float* out = floats_of(w, w_block);
-      for (std::int64_t j = 0; j < count; ++j) out[j] = value_of(codes[j]) * scale;
-      narrow<kWide>(out, w, count);
-    }
+LEVEL3 inline void stream_avx2(const char* from, char* to, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < bytes; i += 32) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i),
+                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+  }
+}
+LEVEL4 inline void stream_avx512(const char* from, char* to, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < bytes; i += 64) {
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
   }
 }
 
-void any_level(const task_args& t, std::int64_t first, std::int64_t last) {
-  rows<16>(t, first, last);
+template <int kBytes>
+INLINE void stream(const void* from, void* to, std::int64_t bytes) {
+  const char* source = static_cast<const char*>(from);
+  char* target = static_cast<char*>(to);
+  const auto past_line = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % 64);
+  const std::int64_t head = std::min(bytes, (64 - past_line) % 64);
+  const std::int64_t end = head + (bytes - head) / 64 * 64;
+  std::memcpy(target, source, static_cast<std::size_t>(head));
+  if constexpr (kBytes == 64) {
+    stream_avx512(source + head, target + head, end - head);
+  } else if constexpr (kBytes == 32) {
+    stream_avx2(source + head, target + head, end - head);
+  } else {
+    stream_sse(source + head, target + head, end - head);
+  }
+  std::memcpy(target + end, source + end, static_cast<std::size_t>(bytes - end));
 }
-LEVEL3 void level3(const task_args& t, std::int64_t first, std::int64_t last) {
-  rows<32>(t, first, last);
+
+// Of e4m3. What is denormal there, and would be slow as a denormal float, gets an exponent at first
+// whose value is then taken off.
+INLINE float value_of(tp_code code) {
+  const std::uint32_t magnitude = code & 0x7FU;
+  const std::uint32_t small = magnitude < 8 ? 0x3C800000U : 0;  // 2^-6
+  const std::uint32_t exponent = magnitude < 8 ? 121U << 23 : 120U << 23;
+  const float value =
+      std::bit_cast<float>((magnitude << 20) + exponent) - std::bit_cast<float>(small);
+  const std::uint32_t sign = (code & 0x80U) << 24;
+  const std::uint32_t nan = magnitude == 0x7F ? 0x7FC00000U : 0;
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | sign | nan);
 }
-LEVEL4 void level4(const task_args& t, std::int64_t first, std::int64_t last) {
-  rows<64>(t, first, last);
+
+// Codes, 128 with a scale.
+INLINE void unpack(const tp_code* codes, const float* scales, std::int64_t count, float* out) {
+  for (std::int64_t i = 0; i < count; i += kCodes) {
+    const float scale = scales[i / kCodes];
+    const std::int64_t end = std::min(count, i + kCodes);
+    for (std::int64_t j = i; j < end; ++j) out[j] = value_of(codes[j]) * scale;
+  }
+}
+
+template <int kBytes>
+INLINE void rows(const task_args& t, std::int64_t first, std::int64_t last, bool streamed) {
+  constexpr bool kWide = kBytes > 16;
+  alignas(64) float w_block[kBlock];
+  alignas(64) T narrow_block[std::is_same_v<T, float> ? 1 : kBlock];
+  const std::int64_t scales = (t.cols + kCodes - 1) / kCodes;
+  for (std::int64_t row = first; row < last; ++row) {
+    for (std::int64_t i = 0; i < t.cols; i += kBlock) {
+      const std::int64_t count = std::min(kBlock, t.cols - i);
+      const tp_code* codes = t.codes + row * t.codes_stride + i;
+      // A core alone waits for lines it did not ask for early enough; past the end is no fault.
+      for (std::int64_t j = 0; j < count; j += 64) __builtin_prefetch(codes + kAhead + j);
+      const float* scale = t.scales + row / kCodes * scales + i / kCodes;
+      T* w = t.w + row * t.w_stride + i;
+      if (!streamed) {
+        float* out = floats_of(w, w_block);
+        unpack(codes, scale, count, out);
+        narrow<kWide>(out, w, count);
+        continue;
+      }
+      unpack(codes, scale, count, w_block);
+      if constexpr (std::is_same_v<T, float>) {
+        stream<kBytes>(w_block, w, count * static_cast<std::int64_t>(sizeof(T)));
+      } else {
+        narrow<kWide>(w_block, narrow_block, count);
+        stream<kBytes>(narrow_block, w, count * static_cast<std::int64_t>(sizeof(T)));
+      }
+    }
+  }
+  _mm_sfence();
+}
+
+void any_level(const task_args& t, std::int64_t first, std::int64_t last, bool streamed) {
+  rows<16>(t, first, last, streamed);
+}
+LEVEL3 void level3(const task_args& t, std::int64_t first, std::int64_t last, bool streamed) {
+  rows<32>(t, first, last, streamed);
+}
+LEVEL4 void level4(const task_args& t, std::int64_t first, std::int64_t last, bool streamed) {
+  rows<64>(t, first, last, streamed);
 }
 
 }  // namespace
@@ -90,9 +157,10 @@ LEVEL4 void level4(const task_args& t, std::int64_t first, std::int64_t last) {
 extern "C" void tensorpath_kernel(const task_args* args, const tp_pool* pool) {
   const auto run = pool->isa_level >= 4 ? level4 : pool->isa_level == 3 ? level3 : any_level;
   const std::int64_t rows = args->rows;
+  const bool streamed = rows * args->cols * static_cast<std::int64_t>(sizeof(T)) >= kStreamed;
   // A few chunks per thread: one that is late does not keep the others waiting.
   const std::int64_t chunks = std::min(rows, 4 * pool->threads);
   tp_parallel_for(pool, chunks, [&](std::int64_t chunk) {
-    run(*args, rows * chunk / chunks, rows * (chunk + 1) / chunks);
+    run(*args, rows * chunk / chunks, rows * (chunk + 1) / chunks, streamed);
   });
 }

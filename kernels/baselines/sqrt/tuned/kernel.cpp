@@ -16,7 +16,17 @@
 
 namespace {
 using T = std::remove_const_t<std::remove_pointer_t<decltype(task_args::y)>>;
-constexpr std::int64_t kBlock = 256;
+constexpr std::int64_t kBlock = 128;
+constexpr std::int64_t kAhead = 4096;    // bytes
+constexpr std::int64_t kLong = 1 << 20;  // bytes of a result that go past the caches
+
+// A core alone waits for lines it did not ask for early enough; past the end is no fault.
+template <typename E>
+INLINE void ask_ahead(const E* from, std::int64_t count) {
+  const auto* bytes = reinterpret_cast<const char*>(from);
+  const std::int64_t end = count * static_cast<std::int64_t>(sizeof(E));
+  for (std::int64_t i = 0; i < end; i += 64) _mm_prefetch(bytes + kAhead + i, _MM_HINT_T1);
+}
 
 // The compiler vectorises no conversion of fp16.
 LEVEL3 inline void widen_f16c(const tp_fp16* from, float* to, std::int64_t count) {
@@ -51,15 +61,12 @@ LEVEL3 inline void narrow_f16c(const float* from, tp_fp16* to, std::int64_t coun
   for (; i < count; ++i) to[i] = tp_from_float<tp_fp16>(from[i]);
 }
 
-// Where results of a block go as floats: where they belong, or into `buffer`, for narrow()
-// to store.
+// Where results of a block go as floats: where they belong, or into `buffer`, for put() to
+// store.
 template <typename E>
-INLINE float* floats_of(E* to, float* buffer) {
-  if constexpr (std::is_same_v<E, float>) {
-    return to;
-  } else {
-    return buffer;
-  }
+INLINE float* floats_of(E* to, float* buffer, bool streams) {
+  if constexpr (std::is_same_v<E, float>) return streams ? buffer : to;
+  return buffer;
 }
 
 template <bool kWide, typename E>
@@ -68,6 +75,46 @@ INLINE void narrow(const float* from, E* to, std::int64_t count) {
     narrow_f16c(from, to, count);
   } else if constexpr (!std::is_same_v<E, float>) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = tp_from_float<E>(from[i]);
+  }
+}
+
+LEVEL4 inline void stream_avx512(const char* from, char* to) {
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_loadu_si512(from));
+}
+
+// Whole lines go past the caches and need not be read first; what is left at both ends does not.
+template <int kBytes, typename E>
+INLINE void stream(const E* values, E* place, std::int64_t count) {
+  const auto* from = reinterpret_cast<const char*>(values);
+  auto* to = reinterpret_cast<char*>(place);
+  const auto bytes = static_cast<std::size_t>(count) * sizeof(E);
+  std::size_t i = std::min(bytes, -reinterpret_cast<std::uintptr_t>(to) % 64);
+  if (i != 0) std::memcpy(to, from, i);
+  for (; i + 64 <= bytes; i += 64) {
+    if constexpr (kBytes == 64) {
+      stream_avx512(from + i, to + i);
+    } else {
+      for (std::size_t j = i; j < i + 64; j += 16) {
+        _mm_stream_si128(reinterpret_cast<__m128i*>(to + j),
+                         _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + j)));
+      }
+    }
+  }
+  if (i != bytes) std::memcpy(to + i, from + i, bytes - i);
+}
+
+// Stores a block of results, which floats_of() has placed.
+template <int kBytes, typename E>
+INLINE void put(const float* from, E* to, std::int64_t count, bool streams) {
+  constexpr bool kWide = kBytes > 16;
+  if (!streams) {
+    narrow<kWide>(from, to, count);
+  } else if constexpr (std::is_same_v<E, float>) {
+    stream<kBytes>(from, to, count);
+  } else {
+    alignas(64) E block[kBlock];
+    narrow<kWide>(from, block, count);
+    stream<kBytes>(block, to, count);
   }
 }
 
@@ -103,16 +150,19 @@ template <int kBytes>
 INLINE void rows(const task_args& t, std::int64_t first, std::int64_t last) {
   constexpr bool kWide = kBytes > 16;
   float x_block[kBlock];
-  float y_block[kBlock];
+  alignas(64) float y_block[kBlock];
   const std::int64_t size = t.rows * t.hidden;
+  const bool streams = size * static_cast<std::int64_t>(sizeof(T)) >= kLong;
   for (std::int64_t block = first; block < last; ++block) {
     const std::int64_t i = block * kBlock;
     const std::int64_t count = std::min(kBlock, size - i);
+    ask_ahead(t.x + i, count);
     const float* x = widen<kWide>(t.x + i, x_block, count);
-    float* out = floats_of(t.y + i, y_block);
+    float* out = floats_of(t.y + i, y_block, streams);
     take_roots<kBytes>(x, out, count);
-    narrow<kWide>(out, t.y + i, count);
+    put<kBytes>(out, t.y + i, count, streams);
   }
+  if (streams) _mm_sfence();
 }
 
 void any_level(const task_args& t, std::int64_t first, std::int64_t last) {
