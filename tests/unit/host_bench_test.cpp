@@ -13,7 +13,7 @@ namespace {
 
 // |x|, after a walk over `workspace` bytes, of which each byte is asked for.
 std::string directory_of(const test::Scratch& scratch, const std::string& name, int workspace) {
-  const std::string directory = scratch.file(name);
+  std::string directory = scratch.file(name);
   REQUIRE(make_directories(directory));
   std::string walk;
   if (workspace > 0) {
