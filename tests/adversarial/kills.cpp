@@ -319,8 +319,21 @@ class Kills {
   }
 
   // Files are whole. What a killed attempt was compiling may lie there until the next one begins.
+  // Where the killed verification kept an attempt that has no verdict yet: the next one removes it
+  // whole. Empty: there is none.
+  std::string undecided_attempt() {
+    const auto run = forge::RunDirectory::open(place_.runs(), id_);
+    const auto history = run ? run->read_ledger() : tl::unexpected(run.error());
+    if (!history || history->attempts() == 0) return {};
+    const forge::LedgerEvent last = history->latest().state;
+    const bool ended = last == forge::LedgerEvent::kVerified ||
+                       last == forge::LedgerEvent::kRejected || last == forge::LedgerEvent::kVoid;
+    return ended ? "" : fmt::format("attempts/{}/", history->attempts());
+  }
+
   void check_directory(bool resumed) {
     const std::string root = path_join(place_.runs(), id_);
+    const std::string undecided = resumed ? "" : undecided_attempt();
     std::error_code error;
     for (fs::recursive_directory_iterator it(root, error), end; !error && it != end;
          it.increment(error)) {
@@ -332,6 +345,7 @@ class Kills {
         continue;
       }
       if (name.starts_with('.') || name.ends_with(".tmp")) {
+        if (!undecided.empty() && path.starts_with(undecided)) continue;
         problem(fmt::format("{}: a temporary file: {}", where_, path));
       } else if (name.ends_with(".json") &&
                  Json::parse(contents_of(it->path()), nullptr, false).is_discarded()) {
